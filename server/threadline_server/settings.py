@@ -1,0 +1,174 @@
+"""Every option of the server, once. The field `room_grace_s` is the flag `--room-grace-s` and the environment
+variable `THREADLINE_ROOM_GRACE_S`; a flag beats the variable, the variable beats the default.
+
+Only `app` and `cli` read settings; everything below them gets plain values.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from threadline.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "THREADLINE_"
+
+Seconds = Annotated[float, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Checked values. Building one directly raises pydantic's ValidationError; `load` words it for people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data: Path = Field(Path("data"), description="Directory of the embedded store.")
+    redis: str | None = Field(None, description="Redis that nodes share, instead of the embedded store.")
+    durability: Literal["fsync", "process", "none"] | None = Field(
+        None, description="Least that an acknowledgement must mean; start-up refuses a store that gives less."
+    )
+    agent: tuple[str, ...] = Field((), description="Agent to run here, as MODULE:AGENT; may be repeated.")
+    auth: Literal["none", "pairing"] = Field(
+        "none",
+        description="none: any token is a name (loopback only); pairing: a one-time code.",
+    )
+    public_url: str | None = Field(None, description="Address that devices use, behind a proxy.")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Web origins allowed besides the server's own; may be repeated."
+    )
+
+    max_connections: Positive = Field(20_000, description="Open WebSocket connections; more are turned away.")
+    max_sessions: Positive = Field(1_000_000, description="Sessions stored; creating more is refused.")
+    max_request_bytes: Positive = Field(1_048_576, description="Largest HTTP request body.")
+    room_grace_s: Seconds = Field(30.0, description="How long a room without devices stays loaded.")
+    compact_turns: Positive = Field(1_000, description="Turns in a log's tail before it is compacted.")
+    compact_bytes: Positive = Field(4_194_304, description="Bytes in a log's tail before it is compacted.")
+    expire_after_s: Seconds = Field(
+        0.0,
+        description="Delete sessions idle for longer; 0 keeps them for ever.",
+        json_schema_extra={"off": 0},
+    )
+    upkeep_every_s: float = Field(30.0, gt=0, description="Time between two upkeep rounds.")
+    stop_grace_s: Seconds = Field(10.0, description="Time in which a stopping node sends devices away.")
+    start_timeout_s: float = Field(30.0, gt=0, description="How long start-up waits for an absent store.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="text for people, json for machines; auto: text on a terminal."
+    )
+
+    @field_validator("redis")
+    @classmethod
+    def _redis_scheme(cls, url: str | None) -> str | None:
+        if url is None or url.startswith(
+            ("redis://", "rediss://", "redis+cluster://", "redis+sentinel://", "unix://")
+        ):
+            return url
+        raise ValueError("must be a URL such as redis://127.0.0.1:6379/0")
+
+    @field_validator("agent")
+    @classmethod
+    def _agent_shape(cls, agents: tuple[str, ...]) -> tuple[str, ...]:
+        for agent in agents:
+            module, colon, name = agent.partition(":")
+            if not (module and colon and name):
+                raise ValueError(f"must be MODULE:AGENT, for example travel:agent; {agent!r} is not")
+        return agents
+
+    @model_validator(mode="after")
+    def _contradictions(self) -> Self:
+        if self.redis is not None and "data" in self.model_fields_set:
+            raise ValueError(
+                "--redis and --data exclude each other: with --redis sessions live in Redis, with --data "
+                "in that directory. Leave one of them out."
+            )
+        if self.auth == "none" and not is_loopback(self.host):
+            raise ValueError(
+                f"--auth none lets anybody in under any name, so it listens on loopback only, not on "
+                f"{self.host}. Leave --host at 127.0.0.1, with a proxy in front that knows who is who, "
+                "or choose --auth pairing."
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can be reached from this machine only. Names other than localhost count as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def flag_of(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def variable_of(field: str) -> str:
+    return ENVIRONMENT_PREFIX + field.upper()
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
+    """Settings from flags (None and () mean not given) and the environment.
+
+    Raises ConfigurationError with the fix for an unknown variable, a bad value or a contradiction.
+    """
+    values = _from_environment(environment)
+    values.update({name: value for name, value in flags.items() if value is not None and value != ()})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_in_words(error.errors(), values, flags)) from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if environment.get("PORT"):
+        values["port"] = environment["PORT"]
+    for variable, text in environment.items():
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            name = _field_of(variable)
+            values[name] = _split(text) if _is_list(name) else text
+    return values
+
+
+def _field_of(variable: str) -> str:
+    name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+    if name in Settings.model_fields:
+        return name
+    known = [variable_of(field) for field in Settings.model_fields]
+    near = difflib.get_close_matches(variable, known, n=1)
+    advice = f"Did you mean {near[0]}?" if near else "`threadline serve --help` lists what there is."
+    raise ConfigurationError(f"The environment variable {variable} is no setting of this server. {advice}")
+
+
+def _is_list(name: str) -> bool:
+    return isinstance(Settings.model_fields[name].default, tuple)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _in_words(
+    errors: Iterable[ErrorDetails], values: Mapping[str, object], flags: Mapping[str, object]
+) -> str:
+    return " ".join(_sentence(error, values, flags) for error in errors)
+
+
+def _sentence(error: ErrorDetails, values: Mapping[str, object], flags: Mapping[str, object]) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    name = str(error["loc"][0])
+    given_as = flag_of(name) if flags.get(name) not in (None, ()) else variable_of(name)
+    return f"{given_as} {values.get(name)!r}: {message[0].lower()}{message[1:].rstrip('.')}."

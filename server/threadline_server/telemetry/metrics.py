@@ -1,0 +1,60 @@
+"""Metrics are read, never pushed: at each scrape every source is asked for its `stats()`.
+
+So the hot path counts in plain integers and knows nothing of Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+Stats = Callable[[], Mapping[str, float]]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One registry per app, so that several apps live in one process.
+
+    A source `rooms` with `{"members": 3, "turns_total": 9}` becomes the gauge `threadline_rooms_members` and
+    the counter `threadline_rooms_turns_total`: a name that ends in `_total` counts, any other is a level.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def add(self, source: str, stats: Stats) -> None:
+        self._registry.register(_StatsCollector(source, stats))
+
+    def text(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+
+class _StatsCollector(Collector):
+    def __init__(self, source: str, stats: Stats) -> None:
+        self._source = source
+        self._stats = stats
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        for name, value in self._stats().items():
+            yield _family(f"threadline_{self._source}_{name}", value)
+
+
+def _family(name: str, value: float) -> CounterMetricFamily | GaugeMetricFamily:
+    text = name.replace("_", " ").capitalize() + "."
+    if name.endswith("_total"):
+        return CounterMetricFamily(name, text, value=value)
+    return GaugeMetricFamily(name, text, value=value)
