@@ -245,7 +245,8 @@ class Backplane(Protocol):
         """Take one turn of each document, several documents in one write. Never blocks, never raises.
 
         The caller keeps at most one unfinished *take* per document in flight, except that it may hand over the
-        next turn of a document before the former one is durable.
+        next turn of a document before the former one is durable. `on_taken` and `on_refused` may be called before
+        this returns. A document's session becomes active in the catalogue with it, a second or so later.
         """
 
     def follow(
@@ -254,8 +255,13 @@ class Backplane(Protocol):
         after: Position,
         on_turn: Callable[[LoggedTurn], None],
         on_deleted: Callable[[], None],
+        on_lost: Callable[[], None] | None = None,
     ) -> Following:
-        """Call `on_turn` for every turn after `after`, in order, those appended here included."""
+        """Call `on_turn` for every turn after `after`, in order, those appended here included (after `on_taken`).
+
+        `on_lost` ends the following: turns after `after` were trimmed from the log before this follower got them
+        (it was away for longer than the log is kept); whoever follows must load the document again.
+        """
 
     async def compact(
         self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
