@@ -1,0 +1,100 @@
+"""Every bound of the wire, with its default and its unit in the name.
+
+The server takes its values from the settings table and tells devices those that concern them in the hello.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MAX_SAFE_INTEGER = (1 << 53) - 1
+"""The largest integer that JavaScript holds exactly; no number on the wire is larger."""
+
+MAX_ADDRESS_BYTES = 512
+"""A document name, a NUL and a session-aware provider's own id."""
+
+MAX_AWARENESS_CLOCK = (1 << 32) - 1
+"""A clock counts renewals from 0, one each 15 s and one per change: a larger one is forged."""
+
+MAX_CLOSE_REASON_BYTES = 123
+"""RFC 6455, section 5.5: a control frame carries 125 bytes, two of them the code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that an operator may change."""
+
+    max_frame_bytes: int = 1 * MIB
+    """One WebSocket message, fragments together, of an authenticated device."""
+
+    max_step2_bytes: int = 64 * MIB
+    """A sync step 2 of a device that may write: it carries everything that was made offline."""
+
+    max_unauthenticated_frame_bytes: int = 64 * KIB
+    """One WebSocket message before any document of the socket is authenticated."""
+
+    max_token_bytes: int = 8 * KIB
+    """Token and attributes together."""
+
+    max_stateless_bytes: int = 64 * KIB
+    """The payload of one Stateless message."""
+
+    max_state_vector_bytes: int = 256 * KIB
+    """The state vector of one sync step 1."""
+
+    max_awareness_bytes: int = 64 * KIB
+    """One awareness frame."""
+
+    max_awareness_entries: int = 1024
+    """Entries of one awareness frame; y-websocket echoes every remote state it knows."""
+
+    max_awareness_state_bytes: int = 16 * KIB
+    """One device's presence, as JSON."""
+
+    max_pending_documents: int = 32
+    """Documents of one socket that wait for their authentication."""
+
+    max_documents_per_socket: int = 100
+    """Documents open on one socket."""
+
+    max_pending_frames: int = 100
+    """Frames of one document that wait for its authentication."""
+
+    max_pending_bytes: int = 1 * MIB
+    """Bytes of one socket that wait for authentication."""
+
+    authentication_deadline_s: float = 30.0
+    """From the first frame for a document until it is authenticated."""
+
+    idle_timeout_s: float = 75.0
+    """Silence (no frame and no pong) after which a socket counts as dead; devices are pinged well before."""
+
+    heartbeat_s: float = 20.0
+    """The server says something on every socket at least this often; stock clients reconnect after 30 s."""
+
+    close_timeout_s: float = 5.0
+    """From our close frame to the peer's, then the transport is cut."""
+
+    frames_per_second: float = 500.0
+    """Sustained frames of one socket; a faster one is not read for a while."""
+
+    frames_burst: float = 2000.0
+    """Frames of one socket at once, above the sustained rate."""
+
+    bytes_per_second: float = 4.0 * MIB
+    """Sustained bytes of one socket, read as above."""
+
+    bytes_burst: float = 72.0 * MIB
+    """Bytes of one socket at once; one full step 2 fits."""
+
+    abuse_pauses: int = 120
+    """Pauses in a row, without a calm second between, after which a socket is closed."""
+
+    high_water_bytes: int = 1 * MIB
+    """Unsent bytes of one member above which it is *behind* and gets one diff when it drains."""
+
+
+DEFAULT_LIMITS = Limits()
