@@ -1,0 +1,119 @@
+"""Errors as HTTP: every failure has one envelope, `{"error": {code, message, details, request_id}}`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from threadline.errors import (
+    Forbidden,
+    LimitExceeded,
+    LineageMismatch,
+    NotSerializable,
+    ProtocolError,
+    Refused,
+    SessionClosed,
+    SessionDeleted,
+    SessionError,
+    SessionNotFound,
+    StoreError,
+    ThreadlineError,
+    Unauthorized,
+)
+
+# The first class that matches decides, so narrower ones stand first.
+STATUS: tuple[tuple[type[ThreadlineError], HTTPStatus], ...] = (
+    (Unauthorized, HTTPStatus.UNAUTHORIZED),
+    (Forbidden, HTTPStatus.FORBIDDEN),
+    (Refused, HTTPStatus.FORBIDDEN),
+    (SessionNotFound, HTTPStatus.NOT_FOUND),
+    (SessionDeleted, HTTPStatus.GONE),
+    (SessionClosed, HTTPStatus.CONFLICT),
+    (SessionError, HTTPStatus.CONFLICT),
+    (LineageMismatch, HTTPStatus.CONFLICT),
+    (NotSerializable, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ProtocolError, HTTPStatus.BAD_REQUEST),
+    (LimitExceeded, HTTPStatus.TOO_MANY_REQUESTS),
+    (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+_log = structlog.get_logger()
+
+
+class ErrorBody(BaseModel):
+    code: str
+    message: str
+    details: Any = None
+    request_id: str
+
+
+class ErrorEnvelope(BaseModel):
+    """What every response of 400 and above carries."""
+
+    error: ErrorBody
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these errors, for the OpenAPI page."""
+    always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+    return {int(s): {"model": ErrorEnvelope, "description": s.phrase} for s in sorted({*always, *statuses})}
+
+
+def status_of(error: ThreadlineError) -> HTTPStatus:
+    for kind, status in STATUS:
+        if isinstance(error, kind):
+            return status
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(ThreadlineError, _threadline_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def envelope(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    details: Any = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    body = ErrorBody(code=code, message=message, details=details, request_id=request_id(request))
+    return JSONResponse({"error": body.model_dump(mode="json")}, status, headers)
+
+
+def request_id(request: Request) -> str:
+    """The id that the request-id middleware gave to this request."""
+    return str(request.scope.get("threadline.request_id", ""))
+
+
+async def _threadline_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ThreadlineError)
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request failed", code=error.code, error=error.message, request_id=request_id(request))
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return envelope(request, status, error.code, error.message, headers=headers)
+
+
+async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    details = [{"at": list(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+    message = "The request is not as the API describes it; see details."
+    return envelope(request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message, details)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    code = status.name.lower()
+    return envelope(request, status, code, str(error.detail), headers=dict(error.headers or {}))
