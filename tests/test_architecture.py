@@ -11,6 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TREES = (ROOT / "client_py", ROOT / "server")
 
+SHARED_BY_ADAPTERS = tuple(
+    f"threadline_server.backplane.{name}" for name in ("base", "facets", "follower", "turn_bytes")
+)
+
 # What a module (by prefix) may import of this project (by prefix); its own prefix is always allowed.
 ARROWS: dict[str, tuple[str, ...]] = {
     "threadline.errors": (),
@@ -21,8 +25,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "threadline": (),
     "threadline_server.telemetry": (),
     "threadline_server.backplane.base": ("threadline",),
-    "threadline_server.backplane.embedded": ("threadline", "threadline_server.backplane.base"),
-    "threadline_server.backplane.redis": ("threadline", "threadline_server.backplane.base"),
+    "threadline_server.backplane.embedded": ("threadline", *SHARED_BY_ADAPTERS),
+    "threadline_server.backplane.redis": ("threadline", *SHARED_BY_ADAPTERS),
+    "threadline_server.backplane": ("threadline",),
     "threadline_server.rooms": (
         "threadline",
         "threadline_server.backplane.base",

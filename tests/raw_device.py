@@ -1,0 +1,257 @@
+"""A device made of nothing but frames and a `pycrdt.Doc`, so that the server is tested without the SDK.
+
+It speaks the Hocuspocus dialect, counts acknowledgements, and keeps every frame it got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pycrdt import Array, Doc, Map, Text, TransactionEvent
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from threadline.ids import new_client_id, new_entry_id
+from threadline.protocol import hocuspocus
+from threadline.protocol.credentials import Credentials, encode_credentials
+from threadline.protocol.hocuspocus import (
+    Authenticate,
+    Authenticated,
+    CloseDocument,
+    Message,
+    ServerMessage,
+    Stateless,
+    SyncStatus,
+)
+from threadline.protocol.notices import Hello, Notice, decode_note
+from threadline.protocol.sync import SyncStep1, SyncStep2, Update
+from threadline.protocol.ywebsocket import AwarenessUpdate, PermissionDenied
+
+PATIENCE_S = 20.0
+EMPTY_UPDATE = b"\x00\x00"
+
+
+def websocket_url(url: str, path: str = "/sync") -> str:
+    return url.replace("http", "ws", 1) + path
+
+
+class RawDevice:
+    """One document on one socket. `doc` survives `leave` and `join`, as a device's replica does."""
+
+    def __init__(self, session: str, user: str, device: str = "") -> None:
+        self.session = session
+        self.user = user
+        self.device = device
+        self.doc: Doc[Any] = Doc(client_id=new_client_id())
+        self.sent = 0
+        self.acknowledged = 0
+        self.refused = 0
+        self.synced = False
+        self.hello: Hello | None = None
+        self.notices: list[Notice] = []
+        self.denied: str | None = None
+        self.document_closed: str | None = None
+        self.frames: list[ServerMessage] = []
+        self.awareness: list[bytes] = []
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._heard = asyncio.Condition()
+        self._outbox: list[bytes] = []
+        self._applying = False
+        self.doc.observe(self._observed)
+
+    async def join(self, url: str) -> None:
+        """Connect, authenticate, exchange states; counters start anew."""
+        self.sent = self.acknowledged = self.refused = 0
+        self.synced, self.denied, self.document_closed, self.hello = False, None, None, None
+        self._outbox.clear()
+        self._socket = await connect(
+            websocket_url(url), compression=None, max_size=None, ping_interval=None, proxy=None
+        )
+        self._reader = asyncio.create_task(self._read(self._socket))
+        token = encode_credentials(Credentials(self.user, device=self.device))
+        await self.send(Authenticate(token, "4.8.0"))
+        await self.send(SyncStep1(self.doc.get_state()))
+
+    async def leave(self) -> None:
+        if self._socket is not None:
+            await self._socket.close()
+        if self._reader is not None:
+            await self._reader
+        self._socket = self._reader = None
+
+    @property
+    def close_code(self) -> int | None:
+        """The socket's close code, None while it is open."""
+        return None if self._socket is None else self._socket.close_code
+
+    async def send(self, message: Message) -> None:
+        await self.send_bytes(hocuspocus.encode(self.session, message))
+
+    async def send_bytes(self, frame: bytes) -> None:
+        assert self._socket is not None
+        await self._socket.send(frame)
+
+    async def flush(self) -> None:
+        """Send what was edited; does nothing for a device that is not joined."""
+        if self._socket is None:
+            self._outbox.clear()
+            return
+        outbox, self._outbox = self._outbox, []
+        for update in outbox:
+            self.sent += 1
+            await self.send(Update(update))
+
+    async def set(self, key: str, value: object) -> None:
+        """One leaf of the session's state; `key` is a JSON Pointer."""
+        self.doc.get("state", type=Map)[key] = value
+        await self.flush()
+
+    async def say(self, text: str) -> str:
+        """A message of this device's user; its id is given back."""
+        entry = new_entry_id(self.user)
+        message: dict[str, Any] = {
+            "role": "user",
+            "author": {"user": self.user, "device": self.device, "name": self.user},
+            "created_at": 1,
+            "status": "complete",
+            "text": Text(text),
+        }
+        with self.doc.transaction():
+            self.doc.get("messages", type=Map)[entry] = Map(message)
+        await self.flush()
+        return str(entry)
+
+    async def type(self, message: str, text: str) -> None:
+        """Append to a message's text."""
+        self.text_of(message).insert(len(self.text_of(message)), text)
+        await self.flush()
+
+    def text_of(self, message: str) -> Text:
+        found = self.messages[message]["text"]
+        assert isinstance(found, Text)
+        return found
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return dict(self.doc.get("state", type=Map).to_py() or {})
+
+    @property
+    def messages(self) -> Map[Any]:
+        messages: Map[Any] = self.doc.get("messages", type=Map)
+        return messages
+
+    def digest(self) -> str:
+        """Equal for devices whose documents have equal content."""
+        content = {
+            name: _plain(self.doc.get(name, type=Map)) for name in ("meta", "messages", "state", "runs")
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    async def until(self, condition: Callable[[], bool], what: str = "it happened") -> None:
+        """Wait, bounded, until `condition` holds; it is asked after every frame and at the end."""
+        async with self._heard:
+            try:
+                await asyncio.wait_for(self._heard.wait_for(condition), PATIENCE_S)
+            except TimeoutError:
+                raise AssertionError(f"{self.user} in {self.session} waited in vain until {what}") from None
+
+    async def until_synced(self) -> None:
+        await self.until(lambda: self.synced, "the session came")
+
+    async def until_saved(self) -> None:
+        """Every update sent since the join, and the step 2, is acknowledged."""
+        await self.until(lambda: self.acknowledged == self.sent, "all was acknowledged")
+
+    async def until_closed(self) -> int:
+        """The close code of the socket, once it has ended."""
+        await self.until(lambda: self.close_code is not None, "the socket was closed")
+        assert self.close_code is not None
+        return self.close_code
+
+    def _observed(self, event: TransactionEvent) -> None:
+        if not self._applying and event.update != EMPTY_UPDATE:
+            self._outbox.append(event.update)
+
+    async def _read(self, socket: ClientConnection) -> None:
+        try:
+            async for data in socket:
+                assert isinstance(data, bytes)
+                await self._handle(hocuspocus.decode_from_server(data).message)
+                async with self._heard:
+                    self._heard.notify_all()
+        except ConnectionClosed:
+            pass
+        async with self._heard:
+            self._heard.notify_all()
+
+    async def _handle(self, message: ServerMessage) -> None:
+        self.frames.append(message)
+        match message:
+            case SyncStep1(state_vector):
+                self.sent += 1
+                await self.send(SyncStep2(self.doc.get_update(state_vector)))
+            case SyncStep2(update):
+                self._apply(update)
+                self.synced = True
+            case Update(update):
+                self._apply(update)
+            case SyncStatus(applied):
+                self.acknowledged += applied
+                self.refused += not applied
+            case Stateless(payload):
+                self._note(payload)
+            case PermissionDenied(reason):
+                self.denied = reason
+            case CloseDocument(reason):
+                self.document_closed = reason
+            case AwarenessUpdate(update):
+                self.awareness.append(update)
+            case Authenticated():
+                pass
+
+    def _note(self, payload: str) -> None:
+        note = decode_note(payload)
+        if isinstance(note, Hello):
+            self.hello = note
+        else:
+            self.notices.append(note)
+
+    def _apply(self, update: bytes) -> None:
+        self._applying = True
+        try:
+            self.doc.apply_update(update)
+        finally:
+            self._applying = False
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Map):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Array):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Text) else value
+
+
+@asynccontextmanager
+async def raw_device(url: str, session: str, user: str, device: str = "") -> AsyncIterator[RawDevice]:
+    """A joined and synced device, which leaves at the end."""
+    raw = RawDevice(session, user, device)
+    await raw.join(url)
+    try:
+        await raw.until_synced()
+        yield raw
+    finally:
+        await raw.leave()
+
+
+async def until_equal(*devices: RawDevice) -> None:
+    """Wait until all devices hold the same content."""
+    first = devices[0]
+    for device in devices[1:]:
+        await device.until(lambda d=device: d.digest() == first.digest(), "contents were equal")  # type: ignore[misc]

@@ -1,0 +1,108 @@
+"""A real server process on a free port, which a test may kill and start again on the same data."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+
+_LISTENING = re.compile(r"listening on (http://\S+)", re.IGNORECASE)
+
+MODULE = ("-m", "threadline_server")
+
+
+def clean_environment() -> dict[str, str]:
+    """This environment without settings of the server, so that a developer's own do not reach the tests."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("THREADLINE_") and name != "PORT"
+    }
+
+
+class ServerProcess:
+    """`arguments` follow `serve`; `program` is what Python runs."""
+
+    def __init__(self, data: Path, *arguments: str, program: Sequence[str] = MODULE) -> None:
+        self.data = data
+        self.arguments = arguments
+        self.program = program
+        self.url = ""
+        self.output: list[str] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """The URL, once the server listens. Raises AssertionError with the output when it ends instead."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self.program,
+            *("serve", "--port", "0", "--data", str(self.data), *self.arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=clean_environment(),
+        )
+        listening = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._read(self._process, listening))
+        self.url = await asyncio.wait_for(listening, START_TIMEOUT_S)
+        return self.url
+
+    async def _read(self, process: asyncio.subprocess.Process, listening: asyncio.Future[str]) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            text = line.decode(errors="replace").rstrip()
+            self.output.append(text)
+            found = _LISTENING.search(text)
+            if found and not listening.done():
+                listening.set_result(found[1])
+        if not listening.done():
+            listening.set_exception(AssertionError("the server ended:\n" + "\n".join(self.output)))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing is flushed, nobody is told."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, with_signal: signal.Signals) -> int:
+        process, reader = self._process, self._reader
+        assert process is not None
+        assert reader is not None
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(with_signal)
+        code = await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        await reader
+        return code
+
+
+@asynccontextmanager
+async def server_process(
+    data: Path, *arguments: str, program: Sequence[str] = MODULE
+) -> AsyncIterator[ServerProcess]:
+    server = ServerProcess(data, *arguments, program=program)
+    await server.start()
+    try:
+        yield server
+    finally:
+        if server.alive:
+            await server.kill()
