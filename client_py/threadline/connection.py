@@ -1,0 +1,254 @@
+"""One WebSocket for all documents of a client, which comes back by itself.
+
+What is said on it is the channels' affair; here are the socket, the order of frames, the renewal of presence
+and the waits. A close with 44xx stops every document with its reason; anything else is followed by another
+attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from functools import partial
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from threadline.backoff import Backoff
+from threadline.changed import Changed
+from threadline.channel import Channel, Phase, Stopped
+from threadline.errors import ConfigurationError, ProtocolError
+from threadline.presence import RENEW_EVERY_S
+from threadline.protocol import close_codes, hocuspocus
+from threadline.protocol.limits import DEFAULT_LIMITS
+from threadline.token import Token
+
+OPEN_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 2.0
+PING_EVERY_S = 20.0
+MAX_MESSAGE_BYTES = DEFAULT_LIMITS.max_step2_bytes + DEFAULT_LIMITS.max_frame_bytes
+
+_log = logging.getLogger("threadline.connection")
+
+
+class Connection:
+    """Hold `run` in a task group. `problem` says why there is no socket right now, in words."""
+
+    def __init__(
+        self, url: str, token: Token, *, backoff: Backoff | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.url = url
+        self.token = token
+        self.problem = ""
+        self.changed = Changed()
+        self._backoff = backoff if backoff is not None else Backoff()
+        self._tls = tls
+        self._channels: dict[str, Channel] = {}
+        self._departing: list[bytes] = []
+        self._socket: ClientConnection | None = None
+        self._wake = Changed()
+        self._hurry = asyncio.Event()
+        self._failures = 0
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """The last attempt ended without a socket, so this device is offline for now."""
+        return self._socket is None and self._failures > 0
+
+    def add(self, channel: Channel) -> None:
+        """Join a document. Raises ConfigurationError where it is joined already."""
+        if channel.name in self._channels:
+            raise ConfigurationError(f"The document {channel.name} is open on this client already.")
+        self._channels[channel.name] = channel
+        channel.wake = self._wake.notify
+        channel.on_comes_back = partial(self._come_back, channel)
+        channel.on_token_wanted = partial(self._token_wanted, channel)
+        self.rejoin(channel)
+
+    def remove(self, channel: Channel) -> None:
+        """Leave a document: it is told to the server, and nothing of it is received any more."""
+        if self._channels.get(channel.name) is not channel:
+            return
+        del self._channels[channel.name]
+        self._departing += [hocuspocus.encode(channel.name, message) for message in channel.leave()]
+        channel.disconnected()
+        self._wake.notify()
+
+    def rejoin(self, channel: Channel) -> None:
+        """Say hello for a document that is new or starts over, if there is a socket."""
+        if self._socket is not None:
+            channel.connected()
+        self._wake.notify()
+
+    def hurry(self) -> None:
+        """Do not wait for the next attempt: the network is back, or somebody asks."""
+        self._hurry.set()
+
+    async def run(self) -> None:
+        """Keep a socket open while there are documents to join, until cancelled."""
+        while True:
+            await self._wake.until(self._is_wanted)
+            await self._attempt()
+            await self._pause()
+
+    def _is_wanted(self) -> bool:
+        return any(channel.phase is not Phase.STOPPED for channel in self._channels.values())
+
+    async def _attempt(self) -> None:
+        try:
+            await self.token.refresh()
+            async with open_socket(
+                self.url,
+                ssl=self._tls,
+                compression=None,
+                max_size=MAX_MESSAGE_BYTES,
+                open_timeout=OPEN_TIMEOUT_S,
+                ping_interval=PING_EVERY_S,
+                ping_timeout=PING_EVERY_S,
+                close_timeout=CLOSE_TIMEOUT_S,
+            ) as socket:
+                await self._use(socket)
+        except ConnectionClosed as error:
+            self._ended(error)
+        except InvalidStatus as error:
+            self._not_admitted(error.response.status_code)
+        except InvalidURI as error:
+            raise ConfigurationError(f"{self.url} is not the address of a server.") from error
+        except (OSError, TimeoutError, InvalidHandshake, ProtocolError) as error:
+            self._failed(str(error) or type(error).__name__)
+
+    async def _pause(self) -> None:
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout(self._backoff.next_s()):
+                await self._hurry.wait()
+        except TimeoutError:
+            return
+
+    # with a socket
+
+    async def _use(self, socket: ClientConnection) -> None:
+        self._socket, self._failures, self.problem = socket, 0, ""
+        self.changed.notify()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                for channel in self._all():
+                    channel.connected()
+                tasks.create_task(self._send(socket))
+                tasks.create_task(self._renew())
+                await self._receive(socket)
+        except* (ConnectionClosed, ProtocolError) as group:
+            raise _first(group) from None
+        finally:
+            self._socket = self._tasks = None
+            for channel in self._all():
+                channel.disconnected()
+            self.changed.notify()
+
+    async def _receive(self, socket: ClientConnection) -> None:
+        """Until the socket is closed, which raises ConnectionClosed."""
+        while True:
+            data = await socket.recv()
+            if isinstance(data, str):
+                raise ProtocolError("The server sent a text message; this protocol has binary ones only.")
+            self._received(hocuspocus.decode_from_server(data))
+
+    def _received(self, frame: hocuspocus.ServerFrame) -> None:
+        if isinstance(frame.message, hocuspocus.Ping):
+            self._departing.append(hocuspocus.PONG_FRAME)
+            self._wake.notify()
+            return
+        channel = self._channels.get(frame.address)
+        if channel is None:
+            return
+        channel.receive(frame.message)
+        if channel.phase is Phase.LIVE:
+            self._backoff.reset()
+
+    async def _send(self, socket: ClientConnection) -> None:
+        while True:
+            departing, self._departing = self._departing, []
+            for frame in departing:
+                await socket.send(frame)
+            if not await self._send_channels(socket) and not self._departing:
+                await self._wake.wait()
+
+    async def _send_channels(self, socket: ClientConnection) -> bool:
+        """One round over the documents; whether anything was sent."""
+        sent = False
+        for channel in self._all():
+            epoch = channel.epoch
+            for message in channel.take():
+                if channel.epoch == epoch:  # else it joined anew meanwhile, and its count began again
+                    await socket.send(hocuspocus.encode(channel.name, message))
+                    sent = True
+        return sent
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            for channel in self._all():
+                channel.renew_presence()
+
+    def _come_back(self, channel: Channel) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._join_later(channel))
+
+    async def _join_later(self, channel: Channel) -> None:
+        await asyncio.sleep(self._backoff.next_s())
+        if self._channels.get(channel.name) is channel and channel.phase is Phase.OFFLINE:
+            channel.connected()
+
+    def _token_wanted(self, channel: Channel) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._send_token(channel))
+
+    async def _send_token(self, channel: Channel) -> None:
+        await self.token.refresh()
+        channel.authenticate_again()
+
+    # why there is no socket
+
+    def _ended(self, error: ConnectionClosed) -> None:
+        code = error.rcvd.code if error.rcvd is not None else 1006
+        reason = error.rcvd.reason if error.rcvd is not None else ""
+        if close_codes.should_come_back(code):
+            self._failed(reason or "The connection was lost.")
+            return
+        close, detail = close_codes.parse_reason(reason)
+        self._stop_all(Stopped(close or close_codes.BY_CODE.get(code), detail))
+
+    def _not_admitted(self, status: int) -> None:
+        refusal = {401: close_codes.UNAUTHORIZED, 403: close_codes.FORBIDDEN}.get(status)
+        if refusal is None:
+            self._failed(f"The server answered with HTTP status {status}.")
+        else:
+            self._stop_all(Stopped(refusal, ""))
+
+    def _stop_all(self, stopped: Stopped) -> None:
+        self._failed(stopped.sentence)
+        for channel in self._all():
+            channel.stop(stopped)
+
+    def _failed(self, problem: str) -> None:
+        self.problem = problem
+        self._failures += 1
+        _log.debug("no connection to %s: %s", self.url, problem)
+        self.changed.notify()
+
+    def _all(self) -> list[Channel]:
+        return list(self._channels.values())
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The error that ended the socket; its other tasks failed for the same reason."""
+    leaf = group.exceptions[0]
+    return _first(leaf) if isinstance(leaf, BaseExceptionGroup) else leaf

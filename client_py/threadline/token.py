@@ -1,0 +1,26 @@
+"""The proof of who this device is: fixed, or fetched anew whenever the server asks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+TokenSource = str | Callable[[], str | Awaitable[str]]
+
+
+class Token:
+    """`value` is what to send now; `refresh` asks the source again."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self.value = source if isinstance(source, str) else ""
+
+    @property
+    def renewable(self) -> bool:
+        return not isinstance(self._source, str)
+
+    async def refresh(self) -> None:
+        if isinstance(self._source, str):
+            return
+        value = self._source()
+        self.value = await value if inspect.isawaitable(value) else value
