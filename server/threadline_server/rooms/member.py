@@ -61,8 +61,12 @@ class Member(Hashable, Protocol):
     def write(self, data: bytes, /) -> None:
         """Hand complete frames to the transport. Must not raise, also when the connection is gone."""
 
+    def hold(self, held: bool, /) -> None:
+        """True: stop reading from this device, the store is behind. False: go on. May be repeated."""
+
     def close_document(self, code: int, reason: str, /) -> None:
         """End this document for the device with a close code of `threadline.protocol.close_codes`.
 
-        The room has removed the member before it calls this; nothing is written to it afterwards.
+        `reason` is `CloseCode.reason(detail)`. The room has removed the member before this; nothing is
+        written to it afterwards.
         """

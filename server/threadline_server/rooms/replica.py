@@ -1,0 +1,158 @@
+"""The document of a room as the log has it: exactly the turns up to one position, never more.
+
+It holds the extension's own document, not `pycrdt.Doc` (0.6 KB instead of 1.9 KB, and a transaction in 0.5 us
+instead of 1.2 us); `document()` wraps it for the typed views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pycrdt import Doc
+from pycrdt._pycrdt import Doc as RawDoc
+
+from threadline.errors import StoreError
+from threadline.protocol.sync import EMPTY_UPDATE
+from threadline_server.rooms.state_vector import clamp, decode_state_vector, encode_state_vector
+
+_PANIC = "PanicException"
+"""pyo3's own exception, which derives from BaseException and cannot be imported."""
+
+
+class ReplicaBroken(StoreError):
+    """The document library failed at an update that the log holds."""
+
+    code = "replica_broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a peer lacks: one step 2, then updates that came after it was encoded."""
+
+    step2: bytes
+    updates: tuple[bytes, ...] = ()
+
+
+class Replica:
+    __slots__ = (
+        "_clocks",
+        "_complete",
+        "_level",
+        "_raw",
+        "_recent",
+        "_recent_bytes",
+        "_state_vector",
+        "_used",
+    )
+
+    _complete: bytes | None  # the encoding an empty replica gets; `_recent` follows it
+    _level: bytes | None  # the update for a peer with our state vector: the deletions
+    _state_vector: bytes | None
+    _clocks: dict[int, int] | None
+
+    def __init__(self) -> None:
+        self._raw = RawDoc(None, None, None)
+        self._recent: list[bytes] = []
+        self._recent_bytes = 0
+        self._used = False
+        self._complete = self._level = self._state_vector = self._clocks = None
+
+    def document(self) -> Doc[Any]:
+        """A view for reading. Writing to it would bypass the gate and the log."""
+        return Doc(doc=self._raw)
+
+    def integrate(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
+        """Apply updates in one transaction. Raises ReplicaBroken; the replica is of no use after that."""
+        transaction = self._raw.create_transaction()
+        try:
+            for update in updates:
+                self._raw.apply_update(transaction, update)
+            transaction.commit()
+        except ValueError as error:
+            raise ReplicaBroken(f"An update of the log could not be read: {error}") from error
+        except BaseException as error:
+            if type(error).__name__ != _PANIC:
+                raise
+            raise ReplicaBroken("An update of the log made the document library fail.") from error
+        finally:
+            transaction.drop()
+        self._state_vector = self._level = self._clocks = None
+        if self._complete is not None:
+            self._remember(updates, recent_limit)
+
+    def _remember(self, updates: Sequence[bytes], limit: int) -> None:
+        self._recent.extend(updates)
+        self._recent_bytes += sum(map(len, updates))
+        if self._recent_bytes > limit:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._complete = None
+        self._recent = []
+        self._recent_bytes = 0
+
+    def drop_unused(self) -> None:
+        """Let go of encodings that nobody asked for since the last call."""
+        if not self._used:
+            self._forget()
+            self._level = self._clocks = None
+        self._used = False
+
+    def encode(self) -> bytes:
+        """The whole document as one update."""
+        return self._update_from(b"\x00")
+
+    def state_vector(self) -> bytes:
+        if self._state_vector is None:
+            transaction = self._raw.create_transaction()
+            try:
+                self._state_vector = self._raw.get_state(transaction)
+            finally:
+                transaction.drop()
+        return self._state_vector
+
+    def clocks(self) -> dict[int, int]:
+        """Client id -> next clock. Not to be changed."""
+        if self._clocks is None:
+            self._clocks = decode_state_vector(self.state_vector())
+        return self._clocks
+
+    def difference(self, state_vector: bytes) -> Difference:
+        """What a peer with `state_vector` lacks. Raises MalformedFrame; the vector may come from a device.
+
+        Deletions leave no trace in a state vector, so a peer at the same level still gets them.
+        """
+        self._used = True
+        if state_vector == self.state_vector():
+            return Difference(self._deletions())
+        theirs = decode_state_vector(state_vector)
+        ours = self.clocks()
+        if theirs == ours:
+            return Difference(self._deletions())
+        known = clamp(theirs, ours)
+        if not known:
+            return self._everything()
+        return Difference(self._update_from(encode_state_vector(known)))
+
+    def _deletions(self) -> bytes:
+        if self._level is None:
+            self._level = self._update_from(self.state_vector())
+        return self._level
+
+    def _everything(self) -> Difference:
+        if self._complete is None:
+            self._complete = self.encode()
+        return Difference(self._complete, tuple(self._recent))
+
+    def _update_from(self, state_vector: bytes) -> bytes:
+        transaction = self._raw.create_transaction()
+        try:
+            return self._raw.get_update(transaction, state_vector)
+        finally:
+            transaction.drop()
+
+    @property
+    def empty(self) -> bool:
+        return self.state_vector() == b"\x00" and self._deletions() == EMPTY_UPDATE
