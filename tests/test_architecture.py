@@ -51,7 +51,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "threadline_server.backplane.base",
         "threadline_server.telemetry",
     ),
-    "threadline_server.settings": ("threadline",),
+    "threadline_server.settings": ("threadline", "threadline_server.rooms.options"),
     "threadline_server.app": ("threadline", "threadline_server"),
     "threadline_server.cli": ("threadline", "threadline_server"),
     "threadline_server": ("threadline_server.cli",),

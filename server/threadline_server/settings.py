@@ -1,32 +1,85 @@
-"""Every option of the server, once. The field `room_grace_s` is the flag `--room-grace-s` and the environment
-variable `THREADLINE_ROOM_GRACE_S`; a flag beats the variable, the variable beats the default.
+"""Every option of the server, once. The field `upkeep_every_s` is the flag `--upkeep-every-s` and the
+environment variable `THREADLINE_UPKEEP_EVERY_S`; a flag beats the variable, the variable the default.
 
-Only `app` and `cli` read settings; everything below them gets plain values.
+The bounds of the wire and of rooms are declared where they are used (`Limits`, `RoomOptions`) and become
+options here. Only `app` and `cli` read settings; everything below them gets plain values.
 """
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import difflib
+import inspect
 import ipaddress
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from threadline.errors import ConfigurationError
+from threadline.protocol.limits import Limits
+from threadline_server.rooms.options import RoomOptions
 
 ENVIRONMENT_PREFIX = "THREADLINE_"
 
 Seconds = Annotated[float, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 
+Options = TypeVar("Options")
 
-class Settings(BaseModel):
+BOUNDS = (RoomOptions, Limits)
+
+
+def _fields_of(declared: type) -> dict[str, Any]:
+    """The numeric fields of an options dataclass as pydantic fields; their docstrings become descriptions."""
+    sentences = _attribute_docstrings(declared)
+    types = get_type_hints(declared)
+    return {
+        field.name: (types[field.name], Field(field.default, ge=0, description=sentences[field.name]))
+        for field in dataclasses.fields(declared)
+        if types[field.name] in (int, float)
+    }
+
+
+def _attribute_docstrings(declared: type) -> dict[str, str]:
+    """The string that stands below each field in the source of a class, on one line."""
+    body = ast.parse(inspect.getsource(declared)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        field.target.id: " ".join(below.value.value.split())
+        for field, below in itertools.pairwise(body.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
+    }
+
+
+if TYPE_CHECKING:
+    _Bounds = BaseModel
+else:
+    _Bounds = create_model(
+        "_Bounds",
+        __config__=ConfigDict(frozen=True, extra="forbid"),
+        **{name: field for declared in BOUNDS for name, field in _fields_of(declared).items()},
+    )
+
+
+class Settings(_Bounds):
     """Checked values. Building one directly raises pydantic's ValidationError; `load` words it for people."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -48,9 +101,6 @@ class Settings(BaseModel):
     max_connections: Positive = Field(20_000, description="Open WebSocket connections; more are turned away.")
     max_sessions: Positive = Field(1_000_000, description="Sessions stored; creating more is refused.")
     max_request_bytes: Positive = Field(1_048_576, description="Largest HTTP request body.")
-    room_grace_s: Seconds = Field(30.0, description="How long a room without devices stays loaded.")
-    compact_turns: Positive = Field(1_000, description="Turns in a log's tail before it is compacted.")
-    compact_bytes: Positive = Field(4_194_304, description="Bytes in a log's tail before it is compacted.")
     expire_after_s: Seconds = Field(
         0.0,
         description="Delete sessions idle for longer; 0 keeps them for ever.",
@@ -64,6 +114,18 @@ class Settings(BaseModel):
     log_format: Literal["auto", "text", "json"] = Field(
         "auto", description="text for people, json for machines; auto: text on a terminal."
     )
+
+    def pick(self, kind: type[Options], **others: object) -> Options:
+        """One of `BOUNDS` with the values set here; `others` are its fields that are no number."""
+        return kind(**{name: getattr(self, name) for name in _fields_of(kind)}, **others)
+
+    @property
+    def room_options(self) -> RoomOptions:
+        return self.pick(RoomOptions, limits=self.limits)
+
+    @property
+    def limits(self) -> Limits:
+        return self.pick(Limits)
 
     @field_validator("redis")
     @classmethod
@@ -97,6 +159,11 @@ class Settings(BaseModel):
                 "or choose --auth pairing."
             )
         return self
+
+
+def is_bound(field: str) -> bool:
+    """Whether `field` is one of the bounds, which few operators change."""
+    return field in _Bounds.model_fields
 
 
 def is_loopback(host: str) -> bool:

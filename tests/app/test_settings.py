@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from threadline.errors import ConfigurationError
-from threadline_server.settings import Settings, flag_of, is_loopback, load, variable_of
+from threadline.protocol.limits import Limits
+from threadline_server.rooms.options import RoomOptions
+from threadline_server.settings import BOUNDS, Settings, _fields_of, flag_of, is_loopback, load, variable_of
 
 
 def test_every_option_has_one_name_in_three_places() -> None:
-    assert (flag_of("room_grace_s"), variable_of("room_grace_s")) == (
-        "--room-grace-s",
-        "THREADLINE_ROOM_GRACE_S",
+    assert (flag_of("upkeep_every_s"), variable_of("upkeep_every_s")) == (
+        "--upkeep-every-s",
+        "THREADLINE_UPKEEP_EVERY_S",
     )
 
 
@@ -44,7 +46,7 @@ def test_a_list_in_a_variable_is_separated_by_commas() -> None:
         ({"redis": "redis://h", "data": Path("d")}, {}, "Leave one of them out"),
         ({"agent": ("travel",)}, {}, "MODULE:AGENT"),
         ({"host": "0.0.0.0"}, {}, "--auth pairing"),
-        ({"room_grace_s": -1.0}, {}, "--room-grace-s"),
+        ({"upkeep_every_s": -1.0}, {}, "--upkeep-every-s"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_fix(
@@ -68,3 +70,17 @@ def test_what_is_wrong_is_named_with_its_fix(
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_the_bounds_of_wire_and_rooms_are_options_with_their_own_defaults() -> None:
+    defaults = load({}, {})
+    assert defaults.limits == Limits()
+    assert defaults.room_options == RoomOptions()
+
+    changed = load({"max_frame_bytes": 7}, {"THREADLINE_GRACE_S": "1.5"})
+    assert changed.room_options == RoomOptions(grace_s=1.5, limits=Limits(max_frame_bytes=7))
+
+
+def test_no_two_of_them_share_a_name() -> None:
+    names = [name for declared in BOUNDS for name in _fields_of(declared)]
+    assert len(names) == len(set(names))

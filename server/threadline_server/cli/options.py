@@ -12,7 +12,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from threadline_server.settings import Settings, flag_of, load, variable_of
+from threadline_server.settings import Settings, flag_of, is_bound, load, variable_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +44,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., R]], Callabl
         type=_type_of(field.annotation),
         multiple=repeated,
         default=None,
+        hidden=is_bound(name),
         help=f"{field.description} {_default_in_words(field.default)} [{variable_of(name)}]",
     )
 
