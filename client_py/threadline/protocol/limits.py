@@ -45,10 +45,10 @@ class Limits:
     max_state_vector_bytes: int = 256 * KIB
     """The state vector of one sync step 1."""
 
-    max_awareness_bytes: int = 64 * KIB
+    max_awareness_bytes: int = 1 * MIB
     """One awareness frame."""
 
-    max_awareness_entries: int = 1024
+    max_awareness_entries: int = 10_000
     """Entries of one awareness frame; y-websocket echoes every remote state it knows."""
 
     max_awareness_state_bytes: int = 16 * KIB
@@ -73,25 +73,34 @@ class Limits:
     """Silence (no frame and no pong) after which a socket counts as dead; devices are pinged well before."""
 
     heartbeat_s: float = 20.0
-    """The server says something on every socket at least this often; stock clients reconnect after 30 s."""
+    """The server pings every socket this often; stock clients come back after 30 s of silence."""
 
     close_timeout_s: float = 5.0
     """From our close frame to the peer's, then the transport is cut."""
 
-    frames_per_second: float = 500.0
+    frames_per_turn: int = 128
+    """Frames of one socket handled before the others have their turn."""
+
+    frames_per_second: float = 50_000.0
     """Sustained frames of one socket; a faster one is not read for a while."""
 
-    frames_burst: float = 2000.0
-    """Frames of one socket at once, above the sustained rate."""
-
-    bytes_per_second: float = 4.0 * MIB
+    bytes_per_second: float = 32.0 * MIB
     """Sustained bytes of one socket, read as above."""
 
-    bytes_burst: float = 72.0 * MIB
-    """Bytes of one socket at once; one full step 2 fits."""
+    burst_s: float = 4.0
+    """Seconds of the sustained rate that may come at once."""
 
-    abuse_pauses: int = 120
-    """Pauses in a row, without a calm second between, after which a socket is closed."""
+    abuse_s: float = 60.0
+    """A sender that is too fast for so long without a break is sent away."""
+
+    large_frame_bytes: int = 64 * KIB
+    """Frames above this size count against `large_frames_bytes`."""
+
+    large_frames_bytes: int = 256 * MIB
+    """Bytes of large frames that all sockets of a node may have announced and not yet completed."""
+
+    max_denials: int = 8
+    """Denied tokens of one socket, after which it is closed."""
 
     high_water_bytes: int = 1 * MIB
     """Unsent bytes of one member above which it is *behind* and gets one diff when it drains."""

@@ -1,0 +1,37 @@
+"""Who somebody is. What they may do in a session is `edge.access`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from threadline.errors import Unauthorized
+from threadline.ids import UserId, parse_user_id
+
+GUEST = UserId("guest")
+"""Everybody without a token, under one name: a client id is bound to its user, so the name must last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated user. `name` is for people and may be empty."""
+
+    user: UserId
+    name: str = ""
+
+
+class Authenticator(Protocol):
+    async def authenticate(self, token: str) -> Principal:
+        """Who presents `token` (empty when none came). Raises Unauthorized, saying what to do."""
+
+
+class TrustingAuthenticator:
+    """Believes every token: it is the user's name; without one, the user is a guest. For loopback only."""
+
+    async def authenticate(self, token: str) -> Principal:
+        if not token:
+            return Principal(GUEST, "Guest")
+        try:
+            return Principal(parse_user_id(token), token)
+        except ValueError as error:
+            raise Unauthorized(f"This server takes the token as your name. {error}") from error
