@@ -1,0 +1,47 @@
+"""After a run: do two devices that join one of the run's sessions see the same, and is the work counted?"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pycrdt
+import servers
+import websockets
+
+from threadline.protocol import ywebsocket
+
+
+async def check(target: servers.Running) -> dict[str, Any]:
+    """`converged`, and what the server's metrics say it judged and appended."""
+    base = f"127.0.0.1:{target.port}"
+    async with httpx.AsyncClient(base_url=f"http://{base}", trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {target.server.token}"}
+        listed = await client.get("/api/v1/sessions", params={"limit": 1}, headers=headers)
+        metrics = (await client.get("/metrics")).text
+        session = listed.json()["sessions"][0]["id"]
+    url = f"ws://{base}/sync/{session}{target.server.query}"
+    first, second = await _content(url), await _content(url)
+    return {"converged": first == second, "content_bytes": len(first), **_counters(metrics)}
+
+
+async def _content(url: str) -> str:
+    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+    messages = doc.get("messages", type=pycrdt.Map)
+    async with websockets.connect(url, max_size=None, proxy=None) as socket:
+        await socket.send(ywebsocket.encode(ywebsocket.SyncStep1(b"\x00")))
+        async for frame in socket:
+            message = ywebsocket.decode(frame if isinstance(frame, bytes) else frame.encode())
+            if isinstance(message, ywebsocket.SyncStep2):
+                doc.apply_update(message.update)
+                return str(messages)
+    return ""
+
+
+def _counters(metrics: str) -> dict[str, float]:
+    found = re.findall(r"^(threadline_\w+_total)(?:\{[^}]*\})? ([0-9.e+]+)$", metrics, re.MULTILINE)
+    totals: dict[str, float] = {}
+    for name, value in found:
+        totals[name] = totals.get(name, 0.0) + float(value)
+    return totals

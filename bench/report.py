@@ -1,0 +1,145 @@
+"""The report of a benchmark run: a table in Markdown and JSON, and plots of the ratios."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import rows
+import servers
+
+Reports = dict[str, dict[str, list[dict[str, Any]]]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row's medians. `ratio` is ours to the best peer's; `limit_ratio` ours to the C program's."""
+
+    title: str
+    unit: str
+    ours: float
+    peer: str
+    peer_figure: float | None
+    ratio: float | None
+    budget: str
+    limit_ratio: float | None
+    passed: bool
+
+
+def judge(row: rows.Row, reports: dict[str, list[dict[str, Any]]]) -> Judged | None:
+    ours = _median(reports, "threadline", row.figure)
+    if ours is None:
+        return None
+    peers = {s.name: _median(reports, s.name, row.figure) for s in servers.ALL if s.is_peer}
+    known = {name: figure for name, figure in peers.items() if figure is not None}
+    best = (max if row.better == rows.LARGER else min)(known, key=lambda name: known[name]) if known else ""
+    ratio = row.ratio(ours, known[best]) if best else None
+    limit = _median(reports, "limit", row.figure)
+    return Judged(
+        title=row.title,
+        unit=row.unit,
+        ours=ours,
+        peer=best,
+        peer_figure=known.get(best),
+        ratio=ratio,
+        budget=_bound(row),
+        limit_ratio=row.ratio(ours, limit) if limit else None,
+        passed=row.holds(ratio, ours),
+    )
+
+
+def _median(reports: dict[str, list[dict[str, Any]]], server: str, figure: str) -> float | None:
+    values = [float(report[figure]) for report in reports.get(server, ()) if figure in report]
+    return statistics.median(values) if values else None
+
+
+def _bound(row: rows.Row) -> str:
+    sign = ">=" if row.better == rows.LARGER else "<="
+    parts = []
+    if row.budget is not None:
+        parts.append(f"{sign} {row.budget:.2g}x")
+    if row.absolute_budget is not None:
+        parts.append(f"{sign} {row.absolute_budget:g} {row.unit}")
+    return ", ".join(parts) or "shown"
+
+
+def write(reports: Reports, directory: Path) -> int:
+    """Write the report. The exit code: 1 when a budget is missed or a session did not converge."""
+    directory.mkdir(parents=True, exist_ok=True)
+    judged = [one for row in rows.ROWS if (one := judge(row, reports.get(row.scenario, {})))]
+    diverged = [key for key, value in reports.items() if not _converged(value.get("threadline", []))]
+    text = _markdown(judged, diverged, reports)
+    (directory / "report.md").write_text(text)
+    (directory / "report.json").write_text(
+        json.dumps({"rows": [asdict(one) for one in judged], "reports": reports}, indent=1)
+    )
+    _plot(judged, directory / "ratios.svg")
+    print(text)
+    return 1 if diverged or not all(one.passed for one in judged) else 0
+
+
+def _converged(reports: list[dict[str, Any]]) -> bool:
+    return all(report.get("converged", False) for report in reports)
+
+
+def _markdown(judged: list[Judged], diverged: list[str], reports: Reports) -> str:
+    head = "| measure | this server | best peer | ratio | budget | of the limit | |\n" + "|---" * 7 + "|\n"
+    body = "\n".join(_line(one) for one in judged)
+    work = _work(reports)
+    return (
+        f"# Benchmark\n\n{_versions()}\n\n{head}{body}\n\n"
+        f"Sessions that did not converge: {', '.join(diverged) or 'none'}.\n\n{work}\n"
+    )
+
+
+def _line(one: Judged) -> str:
+    peer = f"{one.peer_figure:,.4g} ({one.peer})" if one.peer_figure is not None else "-"
+    ratio = f"{one.ratio:.2f}x" if one.ratio is not None else "-"
+    limit = f"{one.limit_ratio:.2f}x" if one.limit_ratio is not None else "-"
+    verdict = "pass" if one.passed else "**miss**"
+    cells = (one.title, f"{one.ours:,.4g} {one.unit}", peer, ratio, one.budget, limit, verdict)
+    return "| " + " | ".join(cells) + " |"
+
+
+def _work(reports: Reports) -> str:
+    totals: dict[str, float] = {}
+    for scenario in reports.values():
+        for report in scenario.get("threadline", ()):
+            for name, value in report.items():
+                if name.startswith("threadline_") and isinstance(value, int | float):
+                    totals[name] = totals.get(name, 0.0) + value
+    lines = [f"* `{name}`: {value:,.0f}" for name, value in sorted(totals.items())]
+    return "What this server counted meanwhile:\n\n" + "\n".join(lines)
+
+
+def _versions() -> str:
+    packages = json.loads((servers.PEERS / "package.json").read_text())["dependencies"]
+    ours = ", ".join(f"{name} {metadata.version(name)}" for name in ("threadline", "pycrdt", "uvicorn"))
+    peers = ", ".join(f"{name} {version}" for name, version in packages.items())
+    return f"{platform.machine()}, Python {platform.python_version()}; {ours}; peers: {peers}."
+
+
+def _plot(judged: list[Judged], path: Path) -> None:
+    """Bars of each ratio as an SVG; a bar past the line is ahead of the best peer."""
+    shown = [one for one in judged if one.ratio]
+    height = 34 * len(shown) + 40
+    bars = []
+    for number, one in enumerate(shown):
+        assert one.ratio is not None
+        y, width = 30 + 34 * number, min(560.0, 70.0 * one.ratio)
+        colour = "#2b8a3e" if one.passed else "#c92a2a"
+        bars.append(f'<text x="8" y="{y + 15}">{one.title}</text>')
+        bars.append(f'<rect x="300" y="{y}" width="{width:.0f}" height="20" fill="{colour}"/>')
+        bars.append(f'<text x="{306 + width:.0f}" y="{y + 15}">{one.ratio:.2f}x ({one.budget})</text>')
+    line = f'<line x1="370" y1="20" x2="370" y2="{height}" stroke="#868e96" stroke-dasharray="4"/>'
+    style = "font-family:sans-serif;font-size:13px"
+    path.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="1020" height="{height}" style="{style}">'
+        f'<rect width="100%" height="100%" fill="white"/><text x="300" y="15">ratio to the best peer</text>'
+        f"{line}{''.join(bars)}</svg>"
+    )

@@ -1,0 +1,86 @@
+"""The rows of the budget table: what is measured, in which unit, against which bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LARGER, SMALLER = "larger is better", "smaller is better"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement of one scenario. `budget` bounds the ratio of ours to the best peer's figure."""
+
+    key: str
+    title: str
+    scenario: str
+    figure: str  # a field of the load generator's report
+    unit: str
+    better: str
+    budget: float | None = None
+    aim: float | None = None
+    absolute_budget: float | None = None  # bounds our own figure, in `unit`
+
+    def ratio(self, ours: float, other: float) -> float:
+        return ours / other if other else float("inf")
+
+    def holds(self, ratio: float | None, ours: float) -> bool:
+        """Whether each bound that this row states is met. Without a peer's figure a ratio is not met."""
+        if self.budget is not None and (ratio is None or not self._within(ratio, self.budget)):
+            return False
+        return self.absolute_budget is None or self._within(ours, self.absolute_budget)
+
+    def _within(self, figure: float, bound: float) -> bool:
+        return figure >= bound if self.better == LARGER else figure <= bound
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Arguments for the load generator. `seconds` may be shortened by a quick run."""
+
+    key: str
+    arguments: tuple[str, ...]
+    seconds: float = 4.0
+    quick: bool = True
+    dialect: str = "yws"
+
+
+SCENARIOS = (
+    Scenario("fan10", ("--mode", "sat", "--readers", "10", "--window", "64")),
+    Scenario("fan100", ("--mode", "sat", "--readers", "100", "--window", "64")),
+    Scenario("fan1000", ("--mode", "sat", "--readers", "1000", "--window", "64"), quick=False),
+    Scenario("fan100w1", ("--mode", "sat", "--readers", "100", "--window", "1")),
+    Scenario("sessions500", ("--mode", "sat", "--rooms", "500", "--readers", "1", "--window", "4")),
+    Scenario("latency100", ("--mode", "rate", "--readers", "100", "--rate", "50")),
+    Scenario("agents200", ("--mode", "rate", "--rooms", "200", "--readers", "2", "--rate", "50")),
+    Scenario("join10k", ("--mode", "join", "--joins", "15", "--storm", "50"), seconds=0),
+    Scenario("idle1", ("--mode", "idle", "--rooms", "1", "--readers", "999"), seconds=0),
+    Scenario("idle1000", ("--mode", "idle", "--rooms", "1000", "--readers", "0"), seconds=0),
+    Scenario("acks", ("--mode", "rate", "--readers", "1", "--rate", "100"), dialect="hocus"),
+)
+
+ROWS = (
+    Row("fan10", "fan-out 1 to 10", "fan10", "del_s", "deliveries/s", LARGER, 5.0, 8.0),
+    Row("fan100", "fan-out 1 to 100", "fan100", "del_s", "deliveries/s", LARGER, 3.0, 5.0),
+    Row("fan1000", "fan-out 1 to 1,000", "fan1000", "del_s", "deliveries/s", LARGER, 2.0, 2.5),
+    Row("fan100w1", "fan-out 1 to 100, 1 outstanding", "fan100w1", "del_s", "deliveries/s", LARGER, 1.1, 1.4),
+    Row("sessions500", "500 sessions x 2 devices", "sessions500", "del_s", "deliveries/s", LARGER, 3.0, 8.0),
+    Row("latency_p50", "latency 1 to 100 at 50/s, p50", "latency100", "p50_us", "us", SMALLER, 0.75, 0.5),
+    Row("latency_p99", "latency 1 to 100 at 50/s, p99", "latency100", "p99_us", "us", SMALLER, 0.5, 0.25),
+    Row("agents_cpu", "200 agents at 50 tokens/s, CPU", "agents200", "srv_cpu", "cores", SMALLER, 0.7, 0.45),
+    Row(
+        "agents_p99",
+        "200 agents at 50 tokens/s, p99",
+        "agents200",
+        "p99_us",
+        "us",
+        SMALLER,
+        absolute_budget=3000,
+    ),
+    Row("join", "join of 10,000 messages, p50", "join10k", "join_ms_p50", "ms", SMALLER, 1 / 3, 1 / 8),
+    Row("storm", "storm of 50 joins", "join10k", "storm_s", "s", SMALLER, 1 / 2.5, 1 / 4),
+    Row("idle_connection", "memory per connection", "idle1", "kb_per_conn", "KB", SMALLER, absolute_budget=6),
+    Row("idle_session", "memory per session", "idle1000", "kb_per_conn", "KB", SMALLER, absolute_budget=12),
+    Row("connects", "authenticated connections/s", "idle1", "connect_per_s", "1/s", LARGER, 0.8, 1.0),
+    Row("ack_p50", "acknowledgement (fsync), p50", "acks", "ack_p50_us", "us", SMALLER),
+)

@@ -1,0 +1,96 @@
+"""Measure this server beside its peers, in turn within one run, and judge the budgets.
+
+    python bench/run.py [--quick] [--rounds N] [--only KEY ...]
+
+Servers are pinned to one core and the load generator to the other; figures are medians over the rounds, judged
+as ratios to the best peer of the same run. After each scenario a convergence check joins the session twice.
+Writes `bench/results/report.md`, `report.json` and the plots. Exits with 1 when a budget is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import convergence
+import report
+import rows
+import servers
+
+HERE = Path(__file__).parent
+DATA = HERE / "results" / "data"
+Figures = dict[str, dict[str, list[dict[str, Any]]]]  # scenario -> server -> reports
+
+
+def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -> dict[str, Any]:
+    """One run of the load generator; the figures it printed, or `{"error": ...}`."""
+    server = target.server
+    dialect = scenario.dialect if scenario.dialect in server.dialects else next(iter(server.dialects))
+    updates = DATA / ("tokens.bin" if scenario.key == "agents200" else "small.bin")
+    command = [
+        *("taskset", "-c", servers.GENERATOR_CORE, str(servers.BUILD / "loadgen")),
+        *("--port", str(target.port), "--pid", str(target.pid), "--label", server.name),
+        *("--proto", dialect, "--path", server.dialects[dialect], "--token", server.token),
+        *("--updates", str(updates), "--seed", str(DATA / "history.bin")),
+        *("--secs", str(seconds), *scenario.arguments),
+    ]
+    if server.query:
+        command += ["--query", server.query]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        return {"error": done.stderr[-300:] or "no report"}
+    figures: dict[str, Any] = json.loads(lines[-1])
+    return figures
+
+
+def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
+    """Every server in turn, `rounds` times; a server that cannot do a scenario reports its error."""
+    reports: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number in range(rounds):
+        for server in servers.ALL:
+            if scenario.dialect == "hocus" and "hocus" not in server.dialects:
+                continue
+            if server is servers.LIMIT and scenario.arguments[1] not in {"sat", "rate"}:
+                continue
+            with servers.running(server) as target:
+                figures = generate(scenario, target, seconds)
+                if server is servers.THREADLINE and "error" not in figures:
+                    figures |= asyncio.run(convergence.check(target))
+            reports[server.name].append(figures)
+            print(f"{scenario.key} round {number + 1}/{rounds} {server.name}: {_brief(figures)}", flush=True)
+    return reports
+
+
+def _brief(figures: dict[str, Any]) -> str:
+    kept = ("del_s", "p50_us", "p99_us", "srv_cpu", "join_ms_p50", "storm_s", "kb_per_conn", "connect_per_s")
+    shown = {key: figures[key] for key in (*kept, "ack_p50_us", "error", "converged") if key in figures}
+    return json.dumps(shown)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--only", nargs="*", default=[])
+    options = parser.parse_args()
+    rounds = options.rounds or (1 if options.quick else 5)
+    figures: Figures = {}
+    for scenario in rows.SCENARIOS:
+        if options.only and scenario.key not in options.only:
+            continue
+        if options.quick and not scenario.quick:
+            continue
+        seconds = min(scenario.seconds, 2.0) if options.quick else scenario.seconds
+        figures[scenario.key] = measure(scenario, rounds, seconds)
+    return report.write(figures, HERE / "results")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
