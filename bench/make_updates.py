@@ -1,7 +1,8 @@
 """Real updates for the load generator, made with pycrdt: a u32 length (little endian) before each update.
 
 Every update is what a device of user `bench` sends while it types into `messages[..].text`: a new message
-each `PER_MESSAGE` updates (one growing Text costs O(n) per append), then appends that carry the sequence marker.
+each `PER_MESSAGE` updates (one growing Text costs O(n) per append), then appends that carry the
+sequence marker.
 
     python bench/make_updates.py OUT_DIR
 """

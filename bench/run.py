@@ -2,8 +2,8 @@
 
     python bench/run.py [--quick] [--rounds N] [--only KEY ...]
 
-Servers are pinned to one core and the load generator to the other; figures are medians over the rounds, judged
-as ratios to the best peer of the same run. After each scenario a convergence check joins the session twice.
+Servers are pinned to one core and the load generator to the other; figures are medians over the rounds,
+judged as ratios to the best peer of the same run. After each scenario a convergence check joins the session twice.
 Writes `bench/results/report.md`, `report.json` and the plots. Exits with 1 when a budget is missed.
 """
 
