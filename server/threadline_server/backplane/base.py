@@ -1,16 +1,19 @@
 """The backplane contract: what lasts, and what other nodes see.
 
 A backplane keeps, per document, an append-only *log* of turns with positions 1, 2, 3, ... (no gaps), a *base*
-(snapshot up to a position), and beside them the catalogue, client-id claims, leases, decisions, run hints and blobs.
-A document is a session (`trip`) or a user's companion in it (`trip~ada`); both are named by `DocumentName`, and
-whatever concerns a session as a whole (lease, deletion, catalogue) is named by its `SessionId`.
+(snapshot up to a position), and beside them the catalogue, client-id claims, leases, decisions, run hints and
+blobs. A document is a session (`trip`) or a user's companion in it (`trip~ada`); both are named by
+`DocumentName`, and whatever concerns a session as a whole (lease, deletion, catalogue) is named by its
+`SessionId`.
 
 Rules that every backplane keeps (the contract suite in `tests/contract` proves them):
 
-* `append` is conditional on clock ranges: a turn that does not start where the log's own clocks end is refused
-  whole (`StaleRange`), as is one with an old lineage or an old fence. A retry of the same turn is recognised.
-* A turn is *taken* when it survives `kill -9` of this process, then *durable* in the sense the backplane states.
-  `on_taken` is always called before `on_durable`; each exactly once, in position order per document, on the loop.
+* `append` is conditional on clock ranges: a turn that does not start where the log's own clocks end is
+  refused whole (`StaleRange`), as is one with an old lineage or an old fence. A retry of the same turn is
+  recognised.
+* A turn is *taken* when it survives `kill -9` of this process, then *durable* in the sense the backplane
+  states. `on_taken` is always called before `on_durable`; each exactly once, in position order per document,
+  on the loop.
 * `follow` gives every turn after a position once, in order, whoever appended it.
 """
 
@@ -59,7 +62,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One flush of one document: entries in the order they were integrated, by one node in one load of the room."""
+    """One flush of one document: entries in the order they were integrated, by one node in one load of the
+    room.
+    """
 
     node: NodeId
     epoch: str
@@ -102,9 +107,16 @@ class WrongLineage(AppendRefused):
     code = "wrong_lineage"
 
 
+class BlobNotFound(StoreError):
+    """The session has no such blob."""
+
+    code = "blob_not_found"
+
+
 @dataclass(slots=True, eq=False)
 class Append:
-    """One turn on its way into the log, with what to call as it gets there (on the event loop, must not raise).
+    """One turn on its way into the log, with what to call as it gets there (on the event loop, must not
+    raise).
 
     Exactly one of these sequences happens: taken then durable; or refused. A store that is away delays; it
     never refuses for being away.
@@ -185,7 +197,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class RunHint:
-    """`session` may have intents or runs that nobody works on. Only a hint: duplicates and losses are allowed."""
+    """`session` may have intents or runs that nobody works on. Only a hint: duplicates and losses are
+    allowed.
+    """
 
     session: SessionId
     agent: str = ""
@@ -224,7 +238,9 @@ class Backplane(Protocol):
         """Raises SessionNotFound or SessionDeleted."""
 
     async def update_session(self, session: SessionId, **changes: object) -> SessionRecord:
-        """Change fields of the record (not id, lineage, created_ms); `members` is merged, None removes a user."""
+        """Change fields of the record (not id, lineage, created_ms); `members` is merged, None removes a
+        user.
+        """
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage: ...
 
@@ -236,17 +252,22 @@ class Backplane(Protocol):
 
     # the log
     async def load(self, document: DocumentName) -> Stored:
-        """Raises SessionNotFound, SessionDeleted, or StoreError. An empty document has lineage and no tail."""
+        """Raises SessionNotFound, SessionDeleted, or StoreError. An empty document has lineage and no
+        tail.
+        """
 
-    async def read(self, document: DocumentName, after: Position, limit: int = 1000) -> tuple[LoggedTurn, ...]:
+    async def read(
+        self, document: DocumentName, after: Position, limit: int = 1000
+    ) -> tuple[LoggedTurn, ...]:
         """Turns after a position that are still in the log."""
 
     def append(self, appends: Sequence[Append]) -> None:
         """Take one turn of each document, several documents in one write. Never blocks, never raises.
 
-        The caller keeps at most one unfinished *take* per document in flight, except that it may hand over the
-        next turn of a document before the former one is durable. `on_taken` and `on_refused` may be called before
-        this returns. A document's session becomes active in the catalogue with it, a second or so later.
+        The caller keeps at most one unfinished *take* per document in flight, except that it may hand over
+        the next turn of a document before the former one is durable. `on_taken` and `on_refused` may be
+        called before this returns. A document's session becomes active in the catalogue with it, a second or
+        so later.
         """
 
     def follow(
@@ -257,20 +278,25 @@ class Backplane(Protocol):
         on_deleted: Callable[[], None],
         on_lost: Callable[[], None] | None = None,
     ) -> Following:
-        """Call `on_turn` for every turn after `after`, in order, those appended here included (after `on_taken`).
+        """Call `on_turn` for every turn after `after`, in order, those appended here included (after
+        `on_taken`).
 
-        `on_lost` ends the following: turns after `after` were trimmed from the log before this follower got them
-        (it was away for longer than the log is kept); whoever follows must load the document again.
+        `on_lost` ends the following: turns after `after` were trimmed from the log before this follower got
+        them (it was away for longer than the log is kept); whoever follows must load the document again.
         """
 
     async def compact(
         self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
     ) -> None:
-        """Replace the base by one that covers `through`, then trim the log up to it. Safe to crash anywhere."""
+        """Replace the base by one that covers `through`, then trim the log up to it. Safe to crash
+        anywhere.
+        """
 
     # between nodes, not kept
     def publish(self, document: DocumentName, payload: bytes) -> None:
-        """Send awareness or a hint to the other nodes that listen to this document. May be lost."""
+        """Send awareness or a hint to the other nodes that listen to this document, not to this one. May be
+        lost.
+        """
 
     def listen(self, document: DocumentName, on_payload: Callable[[bytes], None]) -> Following: ...
 
@@ -284,7 +310,9 @@ class Backplane(Protocol):
     async def release_lease(self, lease: Lease) -> None: ...
 
     async def decide(self, session: SessionId, key: str, value: str, fence: Fence | None = None) -> str:
-        """Compare-and-set against nothing: the first value stored under `key` wins and is returned to everyone."""
+        """Compare-and-set against nothing: the first value stored under `key` wins and is returned to
+        everyone.
+        """
 
     # run hints
     async def hint(self, hint: RunHint) -> None: ...
@@ -295,7 +323,8 @@ class Backplane(Protocol):
     # blobs
     async def put_blob(self, session: SessionId, blob: str, data: bytes) -> None: ...
 
-    async def get_blob(self, session: SessionId, blob: str) -> bytes: ...
+    async def get_blob(self, session: SessionId, blob: str) -> bytes:
+        """Raises BlobNotFound."""
 
     # upkeep
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]: ...

@@ -1,0 +1,293 @@
+"""The way of a turn into the log, on the loop: waiting, given a place, committed, told.
+
+    waiting -> (its head is being read) -> in hand -> committed -> durable
+            -> refused
+
+What has a place stays *in hand*, in order, until it is committed, however often that fails. Nothing here
+waits: when a thread writes, or the disk fails, the loop goes on and `drain` is called again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVarTuple
+
+from threadline.ids import SessionId
+from threadline_server.backplane.base import (
+    Append,
+    AppendRefused,
+    DocumentName,
+    LoggedTurn,
+    Position,
+    WrongLineage,
+)
+from threadline_server.backplane.embedded.bus import Feeds
+from threadline_server.backplane.embedded.heads import Head, Heads
+from threadline_server.backplane.embedded.leases import Leases
+from threadline_server.backplane.embedded.log import write_turns
+from threadline_server.backplane.embedded.schema import row_of
+from threadline_server.backplane.embedded.syncer import Committed, Waiting
+from threadline_server.backplane.embedded.turnstile import Turnstile
+from threadline_server.backplane.turn_bytes import encode_turn
+
+RETRY_S = 0.25
+MAX_TURNS_PER_COMMIT = 512
+MAX_BYTES_PER_COMMIT = 4 * 1024 * 1024
+MAX_UNSYNCED = 50_000
+_PAGE_BYTES = 4096
+
+Args = TypeVarTuple("Args")
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start."""
+
+    taken: int = 0
+    durable: int = 0
+    refused: int = 0
+    repeated: int = 0
+    commits: int = 0
+    bytes: int = 0
+    failures: int = 0
+    turned_away: int = 0
+
+
+@dataclass(slots=True)
+class Placed:
+    """A turn with a position that is not committed yet."""
+
+    append: Append
+    head: Head
+    position: int
+    turn: bytes
+    is_new_document: bool
+
+
+class Appender:
+    """counts:   what happened since the start
+    active:   last activity of sessions since somebody last took this dict
+    pages:    about how many pages went into the WAL since it was started over
+    error:    why the last commit failed; None once one succeeded
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        turnstile: Turnstile,
+        heads: Heads,
+        leases: Leases,
+        feeds: Feeds,
+        next_document: int,
+        make_durable: Callable[[Sequence[Waiting]], None],
+        fetch_head: Callable[[DocumentName], None],
+    ) -> None:
+        self.counts = Counts()
+        self.active: dict[SessionId, int] = {}
+        self.pages = 0
+        self.error: Exception | None = None
+        self._connection = connection
+        self._turnstile = turnstile
+        self._heads = heads
+        self._leases = leases
+        self._feeds = feeds
+        self._next_document = next_document
+        self._make_durable = make_durable
+        self._fetch_head = fetch_head
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Append] = deque()
+        self._headless: dict[DocumentName, list[Append]] = {}
+        self._in_hand: list[Placed] = []
+        self._unsynced = 0
+        self._draining = False
+        self._retry: asyncio.TimerHandle | None = None
+
+    @property
+    def pending(self) -> int:
+        """Turns that are not taken yet."""
+        return len(self._waiting) + len(self._in_hand) + sum(map(len, self._headless.values()))
+
+    def append(self, appends: Sequence[Append]) -> None:
+        self._waiting.extend(appends)
+        self.drain()
+
+    def drain(self) -> None:
+        """Take what waits, as far as that is possible now."""
+        if self._draining or self._retry is not None:
+            return
+        self._draining = True
+        try:
+            while self._next_batch() and self._enter():
+                if not self._commit():
+                    return
+        finally:
+            self._draining = False
+
+    def _next_batch(self) -> bool:
+        if not self._in_hand and self._unsynced < MAX_UNSYNCED:
+            self._place_waiting()
+        if self._in_hand:
+            return True
+        self._turnstile.forget_loop()
+        return False
+
+    def _enter(self) -> bool:
+        if self._turnstile.try_enter():
+            return True
+        self.counts.turned_away += 1
+        return False
+
+    def _place_waiting(self) -> None:
+        self._heads.trim()
+        size = 0
+        while self._waiting and len(self._in_hand) < MAX_TURNS_PER_COMMIT and size < MAX_BYTES_PER_COMMIT:
+            append = self._waiting.popleft()
+            head = self._heads.get(append.document)
+            if head is None:
+                self._wait_for_head(append)
+            elif not self._place(append, head):
+                return
+            elif self._in_hand:
+                size += len(self._in_hand[-1].turn)
+
+    def _wait_for_head(self, append: Append) -> None:
+        waiting = self._headless.get(append.document)
+        if waiting is not None:
+            waiting.append(append)
+            return
+        self._headless[append.document] = [append]
+        self._fetch_head(append.document)
+
+    def _place(self, append: Append, head: Head) -> bool:
+        """Give `append` a place, or its refusal; False when it has to wait for the commit of this batch."""
+        turn = encode_turn(append.turn)
+        turn_hash = hash(turn)
+        refusal = self._leases.check(append.fence) or head.refusal(append)
+        repeated = head.repeats(turn_hash)
+        if repeated is not None and not isinstance(refusal, WrongLineage):
+            return self._repeat(append, head, repeated)
+        if refusal is not None:
+            self._refuse(append, refusal)
+            return True
+        is_new = head.id == 0
+        if is_new:
+            head.id = self._next_document
+            self._next_document += 1
+        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn, is_new))
+        return True
+
+    def _repeat(self, append: Append, head: Head, position: Position) -> bool:
+        """A turn that the log ends with already: a retry, which succeeds again."""
+        if any(placed.head is head for placed in self._in_hand):
+            self._waiting.appendleft(append)
+            return False
+        self.counts.repeated += 1
+        self._unsynced += 1
+        self._tell(append.on_taken, append, position)
+        self._make_durable([Committed(append, 0, b"")])
+        return True
+
+    def _refuse(self, append: Append, refusal: AppendRefused) -> None:
+        self.counts.refused += 1
+        self._tell(append.on_refused, append, refusal)
+
+    def _commit(self) -> bool:
+        documents = [
+            (placed.head.id, placed.head.document, placed.head.session.id)
+            for placed in self._in_hand
+            if placed.is_new_document
+        ]
+        rows = [(row_of(placed.head.id, placed.position), placed.turn) for placed in self._in_hand]
+        try:
+            write_turns(self._connection, documents, rows)
+        except sqlite3.Error as error:
+            self._fail(error)
+            return False
+        finally:
+            self._turnstile.leave()
+        self.error = None
+        self._announce(rows)
+        return True
+
+    def _announce(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        taken, self._in_hand = self._in_hand, []
+        self._make_durable(
+            [Committed(placed.append, row, turn) for placed, (row, turn) in zip(taken, rows, strict=True)]
+        )
+        self._unsynced += len(taken)
+        self.counts.commits += 1
+        self.counts.taken += len(taken)
+        for placed in taken:
+            self._announce_one(placed)
+
+    def _announce_one(self, placed: Placed) -> None:
+        append, position = placed.append, Position(placed.position)
+        self.counts.bytes += len(placed.turn)
+        self.pages += 1 + len(placed.turn) // _PAGE_BYTES
+        if append.turn.entries:
+            self.active[placed.head.session.id] = append.turn.entries[-1].at_ms
+        self._tell(append.on_taken, append, position)
+        if append.document in self._feeds:
+            self._tell(self._feeds.deliver, append.document, LoggedTurn(position, append.turn))
+
+    def _tell(self, callback: Callable[[*Args], None], *args: *Args) -> None:
+        """Call back; what a callback raises is its owner's fault and stops nobody else's turn."""
+        try:
+            callback(*args)
+        except Exception as error:  # noqa: BLE001
+            self._loop.call_exception_handler({"message": "A backplane callback failed", "exception": error})
+
+    def durable(self, group: Sequence[Waiting]) -> None:
+        """The syncer is through with `group`."""
+        for waiting in group:
+            if isinstance(waiting, asyncio.Future):
+                if not waiting.done():
+                    waiting.set_result(None)
+                continue
+            self._unsynced -= 1
+            self.counts.durable += 1
+            self._tell(waiting.append.on_durable, waiting.append)
+        if self._waiting:
+            self.drain()
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        self.error = error
+        self.counts.failures += 1
+        self._try_again()
+
+    def _try_again(self) -> None:
+        if self._retry is None:
+            self._retry = self._loop.call_later(RETRY_S, self._after_pause)
+
+    def _after_pause(self) -> None:
+        self._retry = None
+        self._drop_deleted()
+        self.drain()
+
+    def _drop_deleted(self) -> None:
+        placed, self._in_hand = self._in_hand, []
+        for turn in placed:
+            if turn.head.session.deleted:
+                self._refuse(turn.append, WrongLineage(f"{turn.head.document} was deleted."))
+            else:
+                self._in_hand.append(turn)
+
+    def head_found(self, document: DocumentName) -> None:
+        """What waited for this head can go on."""
+        self._waiting.extendleft(reversed(self._headless.pop(document, [])))
+        self.drain()
+
+    def head_missing(self, document: DocumentName) -> None:
+        """There is no such session (any more)."""
+        for append in self._headless.pop(document, []):
+            self._refuse(append, WrongLineage(f"{document} belongs to no session."))
+
+    def stop(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None

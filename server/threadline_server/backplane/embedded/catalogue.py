@@ -1,0 +1,205 @@
+"""The catalogue's rows: records, the facets they stand in, tombstones. Blocking; called from threads."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from threadline.errors import SessionDeleted
+from threadline.ids import SessionId
+from threadline_server.backplane.base import SessionPage, SessionQuery, SessionRecord
+from threadline_server.backplane.embedded.log import lineage_of, snapshot, transaction
+from threadline_server.backplane.facets import (
+    EXAMINED_PER_PAGE,
+    Mark,
+    changed,
+    facets_asked,
+    facets_of,
+    matches,
+    page_size,
+    read_cursor,
+    write_cursor,
+)
+
+_SELECT = "SELECT * FROM sessions WHERE id = ?"
+_REPLACE = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_WALK = """
+    SELECT s.* FROM facets f JOIN sessions s ON s.id = f.session
+    WHERE f.facet = ? AND (f.active_ms, f.session) < (?, ?) AND f.active_ms >= ?
+    ORDER BY f.active_ms DESC, f.session DESC LIMIT ?
+"""
+_STEP = 500
+_LAST_MARK = Mark((1 << 63) - 1, "")
+
+Row = tuple[str, str, str, int, int, str, str, str, str, str, str]
+
+
+def _record(row: Row) -> SessionRecord:
+    return SessionRecord(
+        SessionId(row[0]), *row[1:9], labels=tuple(json.loads(row[9])), members=json.loads(row[10])
+    )
+
+
+def _row(record: SessionRecord) -> Row:
+    return (
+        record.id,
+        record.lineage,
+        record.owner,
+        record.created_ms,
+        record.active_ms,
+        record.title,
+        record.agent,
+        record.status,
+        record.parent,
+        json.dumps(record.labels),
+        json.dumps(record.members),
+    )
+
+
+def _find(connection: sqlite3.Connection, session: SessionId) -> SessionRecord | None:
+    row = connection.execute(_SELECT, (session,)).fetchone()
+    return _record(row) if row else None
+
+
+def get(connection: sqlite3.Connection, session: SessionId) -> SessionRecord:
+    """Raises SessionNotFound or SessionDeleted."""
+    with snapshot(connection):
+        record = _find(connection, session)
+        if record is None:
+            lineage_of(connection, session)
+    assert record is not None
+    return record
+
+
+def _is_deleted(connection: sqlite3.Connection, session: SessionId) -> bool:
+    return connection.execute("SELECT 1 FROM tombstones WHERE session = ?", (session,)).fetchone() is not None
+
+
+def create(connection: sqlite3.Connection, record: SessionRecord) -> SessionRecord:
+    """The record that is there now, `record` or an older one. Raises SessionDeleted."""
+    with transaction(connection):
+        if _is_deleted(connection, record.id):
+            raise SessionDeleted(f"Session {record.id} was deleted.", session_id=record.id)
+        there = _find(connection, record.id)
+        if there is None:
+            _put(connection, None, record)
+    return there or record
+
+
+def update(connection: sqlite3.Connection, session: SessionId, changes: dict[str, object]) -> SessionRecord:
+    """Raises SessionNotFound, SessionDeleted, TypeError."""
+    with transaction(connection):
+        there = _find(connection, session)
+        if there is None:
+            lineage_of(connection, session)
+        assert there is not None
+        record = changed(there, changes)
+        _put(connection, there, record)
+    return record
+
+
+def touch(connection: sqlite3.Connection, active: Iterable[tuple[SessionId, int]]) -> None:
+    """Move sessions up to their last activity; those that are gone, or newer, stay as they are."""
+    with transaction(connection):
+        for session, active_ms in active:
+            there = _find(connection, session)
+            if there is not None and there.active_ms < active_ms:
+                _put(connection, there, changed(there, {"active_ms": active_ms}))
+
+
+def _put(connection: sqlite3.Connection, old: SessionRecord | None, new: SessionRecord) -> None:
+    connection.execute(_REPLACE, _row(new))
+    before, after = _places(old), _places(new)
+    connection.executemany(
+        "DELETE FROM facets WHERE facet = ? AND active_ms = ? AND session = ?", before - after
+    )
+    connection.executemany("INSERT INTO facets VALUES (?, ?, ?)", after - before)
+
+
+def _places(record: SessionRecord | None) -> set[tuple[str, int, str]]:
+    if record is None:
+        return set()
+    return {(facet, record.active_ms, record.id) for facet in facets_of(record)}
+
+
+def list_page(connection: sqlite3.Connection, query: SessionQuery) -> SessionPage:
+    """One page, newest activity first. Raises BadCursor."""
+    mark = read_cursor(query.cursor) or _LAST_MARK
+    if query.active_before_ms is not None:
+        mark = min(mark, Mark(query.active_before_ms + 1, ""))
+    facet = _shortest(connection, facets_asked(query))
+    size = page_size(query)
+    found: list[SessionRecord] = []
+    for _ in range(0, EXAMINED_PER_PAGE, _STEP):
+        records = _walk(connection, facet, mark, query.active_after_ms or 0)
+        for record in records:
+            if len(found) == size:
+                return SessionPage(tuple(found), write_cursor(mark))
+            mark = Mark(record.active_ms, record.id)
+            if matches(record, query):
+                found.append(record)
+        if len(records) < _STEP:
+            return SessionPage(tuple(found), None)
+    return SessionPage(tuple(found), write_cursor(mark))
+
+
+def _walk(connection: sqlite3.Connection, facet: str, mark: Mark, active_after: int) -> list[SessionRecord]:
+    rows = connection.execute(_WALK, (facet, mark.active_ms, mark.session, active_after, _STEP))
+    return [_record(row) for row in rows]
+
+
+def _shortest(connection: sqlite3.Connection, facets: list[str]) -> str:
+    if len(facets) == 1:
+        return facets[0]
+    return min(facets, key=lambda facet: _bounded_length(connection, facet))
+
+
+def _bounded_length(connection: sqlite3.Connection, facet: str) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM facets WHERE facet = ? LIMIT ?)", (facet, EXAMINED_PER_PAGE)
+    ).fetchone()
+    return int(row[0])
+
+
+def bury(connection: sqlite3.Connection, session: SessionId) -> bool:
+    """Replace the record by a tombstone; False when there is nothing to bury, or it is done already."""
+    with transaction(connection):
+        there = _find(connection, session)
+        if there is None:
+            return False
+        connection.execute("INSERT INTO tombstones VALUES (?, ?, 0)", (session, there.lineage))
+        connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
+        connection.executemany(
+            "DELETE FROM facets WHERE facet = ? AND active_ms = ? AND session = ?", _places(there)
+        )
+    return True
+
+
+def unswept(connection: sqlite3.Connection) -> list[SessionId]:
+    """Deleted sessions of which rows may be left."""
+    return [SessionId(row[0]) for row in connection.execute("SELECT session FROM tombstones WHERE NOT swept")]
+
+
+def documents_of(connection: sqlite3.Connection, session: SessionId) -> list[tuple[int, str]]:
+    rows = connection.execute("SELECT id, name FROM documents WHERE session = ? ORDER BY name", (session,))
+    return list(rows)
+
+
+def forget(connection: sqlite3.Connection, session: SessionId) -> None:
+    """Take away the last rows of a deleted session, when its turns and bases are gone."""
+    with transaction(connection):
+        connection.execute("DELETE FROM documents WHERE session = ?", (session,))
+        connection.execute("DELETE FROM decisions WHERE session = ?", (session,))
+        connection.execute("UPDATE tombstones SET swept = 1 WHERE session = ?", (session,))
+
+
+def decide(connection: sqlite3.Connection, session: SessionId, name: str, value: str) -> str:
+    """The first value that was stored under a name. Raises SessionNotFound or SessionDeleted."""
+    with transaction(connection):
+        lineage_of(connection, session)
+        connection.execute("INSERT OR IGNORE INTO decisions VALUES (?, ?, ?)", (session, name, value))
+        row = connection.execute(
+            "SELECT value FROM decisions WHERE session = ? AND name = ?", (session, name)
+        ).fetchone()
+    return str(row[0])

@@ -1,0 +1,39 @@
+"""Moving the WAL into the database file, off the loop.
+
+`copy` works beside the loop's commits. When it has caught up, `restart` shuts the turnstile for a moment,
+copies the rest and writes one row itself: the first commit after a complete checkpoint starts the WAL over
+and syncs its header, and that sync must not happen on the loop.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+PAGES_DUE = 4_096
+_FREED_AT_ONCE = 64
+
+
+def copy(connection: sqlite3.Connection) -> int:
+    """Copy what no reader holds back; the number of pages in the WAL."""
+    _, in_wal, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(in_wal)
+
+
+def restart(connection: sqlite3.Connection) -> bool:
+    """Copy the rest and start the WAL over; False when a reader prevents it for now. Call inside the
+    turnstile.
+    """
+    _, in_wal, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    connection.execute("INSERT INTO meta VALUES ('restarts', 1) ON CONFLICT DO UPDATE SET value = value + 1")
+    return bool(in_wal == copied)
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Shorten the file by some of the pages that nothing uses any more."""
+    connection.execute(f"PRAGMA incremental_vacuum({_FREED_AT_ONCE})").fetchall()
+
+
+def count_start(connection: sqlite3.Connection) -> int:
+    """The number of this start of the store, 1 the first time."""
+    connection.execute("INSERT INTO meta VALUES ('starts', 1) ON CONFLICT DO UPDATE SET value = value + 1")
+    return int(connection.execute("SELECT value FROM meta WHERE name = 'starts'").fetchone()[0])

@@ -1,0 +1,96 @@
+"""The SQLite file: its tables, and how every connection to it is set.
+
+Rows of the log are numbered `document id << 32 | position`, so that a document's turns stand together in one
+table whose key is the row id itself: an append is one insert at the end of the document's range.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from threadline.errors import StoreError
+
+FILE_NAME = "threadline.sqlite3"
+VERSION = 1
+POSITION_BITS = 32
+
+TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, lineage TEXT NOT NULL, owner TEXT NOT NULL, created_ms INTEGER NOT NULL,
+    active_ms INTEGER NOT NULL, title TEXT NOT NULL, agent TEXT NOT NULL, status TEXT NOT NULL,
+    parent TEXT NOT NULL, labels TEXT NOT NULL, members TEXT NOT NULL);
+CREATE TABLE facets (
+    facet TEXT NOT NULL, active_ms INTEGER NOT NULL, session TEXT NOT NULL,
+    PRIMARY KEY (facet, active_ms, session)) WITHOUT ROWID;
+CREATE TABLE tombstones (session TEXT PRIMARY KEY, lineage TEXT NOT NULL, swept INTEGER NOT NULL) WITHOUT
+ROWID; CREATE INDEX unswept ON tombstones (session) WHERE NOT swept;
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, session TEXT NOT NULL,
+    base_position INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0,
+    clocks BLOB NOT NULL DEFAULT x'');
+CREATE INDEX documents_by_session ON documents (session);
+CREATE TABLE log (row INTEGER PRIMARY KEY, turn BLOB NOT NULL);
+CREATE TABLE bases (
+    document INTEGER NOT NULL, generation INTEGER NOT NULL, kind INTEGER NOT NULL, part INTEGER NOT NULL,
+    data BLOB NOT NULL, UNIQUE (document, generation, kind, part));
+CREATE TABLE decisions (
+    session TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (session, name)) WITHOUT
+    ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that commits to the WAL without a sync and never checkpoints by itself.
+
+    It waits for no lock: who may write is settled by the turnstile, and another process has no business here.
+    """
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA cache_size=-8192")
+    return connection
+
+
+def prepare(directory: Path) -> None:
+    """Make the file with its tables, or check those of one that is there. Raises StoreError."""
+    path = directory / FILE_NAME
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            _prepare(connection, path)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be opened as a store: {error}.") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StoreError(
+            f"{path} was written by a newer version (schema {version}, this one knows {VERSION})."
+        )
+    if version == 0:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise StoreError(
+            f"{path} lies on a file system without shared memory; choose a local disk with --data."
+        )
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+
+
+def row_of(document: int, position: int) -> int:
+    """The log's row of one turn; `position` 0 is before the first, so it bounds a range from below."""
+    return document << POSITION_BITS | position
+
+
+def rows_of(document: int) -> tuple[int, int]:
+    """The lowest and highest row that a document can have."""
+    return document << POSITION_BITS, (document + 1 << POSITION_BITS) - 1
+
+
+def position_of(row: int) -> int:
+    return row & (1 << POSITION_BITS) - 1

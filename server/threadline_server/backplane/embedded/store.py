@@ -1,0 +1,433 @@
+"""The embedded backplane: one process, one SQLite file, nothing else to run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from threadline.errors import SessionDeleted, SessionNotFound, StoreError
+from threadline.ids import SessionId
+from threadline_server.backplane.base import (
+    Append,
+    BlobNotFound,
+    DocumentName,
+    Durability,
+    Fence,
+    Following,
+    Lease,
+    LoggedTurn,
+    NodeId,
+    Position,
+    RunHint,
+    SessionPage,
+    SessionQuery,
+    SessionRecord,
+    Stored,
+)
+from threadline_server.backplane.embedded import catalogue, checkpoint, log
+from threadline_server.backplane.embedded.appender import Appender
+from threadline_server.backplane.embedded.bus import Feeds, Hints, NothingToHear
+from threadline_server.backplane.embedded.compaction import compact
+from threadline_server.backplane.embedded.connections import Connections
+from threadline_server.backplane.embedded.heads import Heads
+from threadline_server.backplane.embedded.leases import Leases
+from threadline_server.backplane.embedded.lock import DirectoryLock
+from threadline_server.backplane.embedded.schema import FILE_NAME, connect, prepare
+from threadline_server.backplane.embedded.syncer import Committed, Syncer, Waiting, rewrite, sync_file
+from threadline_server.backplane.embedded.turnstile import Turnstile
+from threadline_server.backplane.follower import Follower
+from threadline_server.backplane.objects import DirectoryObjects, blob_key, session_prefix, sync_directory
+
+UPKEEP_S = 0.5
+RETRY_S = 0.5
+_TOUCHED_AT_ONCE = 100
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class EmbeddedBackplane:
+    """`directory` holds everything: the SQLite file, its WAL, blobs and the lock.
+
+    Made outside of an event loop; `open` ties it to the running one.
+    """
+
+    durability = Durability.FSYNC
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        node: NodeId = NodeId("embedded"),  # noqa: B008
+        now_ms: Callable[[], int] = _unix_ms,
+        sync: Callable[[int], None] = sync_file,
+    ) -> None:
+        self.node = node
+        self.directory = directory
+        self._now_ms = now_ms
+        self._lock = DirectoryLock(directory)
+        self._blobs = DirectoryObjects(directory / "blobs")
+        self._heads = Heads()
+        self._feeds = Feeds()
+        self._hints = Hints()
+        self._turnstile = Turnstile(self._on_free)
+        self._syncer = Syncer(
+            on_durable=self._from_sync_thread, on_state=self._on_sync_state, mend=self._mend, sync=sync
+        )
+        self._sync_error: Exception | None = None
+        self._open = False
+
+    # opening and closing
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        start, next_document = await anyio.to_thread.run_sync(self._open_files)
+        self._leases = Leases(start, self._now_ms)
+        self._appender = Appender(
+            self._connection,
+            turnstile=self._turnstile,
+            heads=self._heads,
+            leases=self._leases,
+            feeds=self._feeds,
+            next_document=next_document,
+            make_durable=self._syncer.add,
+            fetch_head=lambda document: self._start(self._fetch_head(document)),
+        )
+        self._syncer.start(f"{self.directory / FILE_NAME}-wal")
+        self._closing = asyncio.Event()
+        self._open = True
+        ready = asyncio.Event()
+        self._background = asyncio.create_task(self._run(ready), name="backplane")
+        await ready.wait()
+
+    def _open_files(self) -> tuple[int, int]:
+        """Blocking. The number of this start, and the first document number that is free."""
+        self._make_directory()
+        self._lock.acquire()
+        try:
+            prepare(self.directory)
+            path = self.directory / FILE_NAME
+            self._connection = connect(path)
+            self._connections = Connections(path, self._turnstile)
+            start = checkpoint.count_start(self._connection)
+            last = self._connection.execute("SELECT max(id) FROM documents").fetchone()[0]
+            sync_directory(self.directory)
+        except (sqlite3.Error, OSError) as error:
+            self._lock.release()
+            raise StoreError(f"The store in {self.directory} cannot be opened: {error}.") from error
+        except StoreError:
+            self._lock.release()
+            raise
+        return start, (last or 0) + 1
+
+    def _make_directory(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_directory(self.directory.parent)
+        except OSError as error:
+            raise StoreError(
+                f"The data directory {self.directory} cannot be made ({error.strerror}). "
+                "Give this user the right to write there, or choose another with --data."
+            ) from error
+
+    async def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._closing.set()
+        await asyncio.wait([self._background])
+        self._appender.stop()
+        self._appender.drain()
+        await anyio.to_thread.run_sync(self._close_files)
+        await asyncio.sleep(0)  # the last acknowledgements are on the loop by now
+
+    def _close_files(self) -> None:
+        self._syncer.stop()
+        self._connections.close()
+        self._connection.close()
+        self._lock.release()
+
+    # work beside the loop
+
+    async def _run(self, ready: asyncio.Event) -> None:
+        """Owns every task of this backplane until `close`."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._sweep_deleted())
+            self._tasks.create_task(self._keep_up())
+            ready.set()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._open:
+            self._tasks.create_task(work)
+        else:
+            work.close()
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; False when the backplane closes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        return not self._closing.is_set()
+
+    async def _keep_up(self) -> None:
+        """Activity into the catalogue and the WAL into the file, every now and then and at the end."""
+        more = True
+        while more:
+            more = await self._pause(UPKEEP_S)
+            with contextlib.suppress(StoreError, sqlite3.Error):
+                await self._write_activity()
+                await self._checkpoint()
+
+    async def _write_activity(self) -> None:
+        active = list(self._appender.active.items())
+        self._appender.active.clear()
+        for first in range(0, len(active), _TOUCHED_AT_ONCE):
+            await self._connections.write(catalogue.touch, active[first : first + _TOUCHED_AT_ONCE])
+
+    async def _checkpoint(self) -> None:
+        if self._appender.pages < checkpoint.PAGES_DUE:
+            return
+        await self._connections.beside_writer(checkpoint.copy)
+        if await self._connections.write(checkpoint.restart):
+            self._appender.pages = 0
+        await self._connections.write(checkpoint.give_back)
+
+    async def _sweep_deleted(self) -> None:
+        """Finish deletions that a crash interrupted."""
+        with contextlib.suppress(StoreError):
+            for session in await self._connections.read(catalogue.unswept):
+                await self._sweep(session)
+
+    # health
+
+    @property
+    def healthy(self) -> bool:
+        return self._open and self._appender.error is None and self._sync_error is None
+
+    def stats(self) -> dict[str, float]:
+        counts = self._appender.counts
+        return {
+            "turns_taken": counts.taken,
+            "turns_durable": counts.durable,
+            "turns_refused": counts.refused,
+            "turns_repeated": counts.repeated,
+            "turns_waiting": self._appender.pending,
+            "turn_bytes": counts.bytes,
+            "commits": counts.commits,
+            "commit_failures": counts.failures,
+            "commits_turned_away": counts.turned_away,
+            "syncs": self._syncer.syncs,
+            "wal_pages": self._appender.pages,
+            "heads": len(self._heads),
+            "followers": len(self._feeds),
+        }
+
+    def _on_free(self) -> None:
+        self._from_thread(self._appender.drain)
+
+    def _from_sync_thread(self, group: Sequence[Waiting]) -> None:
+        self._from_thread(partial(self._appender.durable, group))
+
+    def _on_sync_state(self, error: Exception | None) -> None:
+        self._sync_error = error
+
+    def _from_thread(self, call: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed under us: nobody is left to tell
+            self._loop.call_soon_threadsafe(call)
+
+    def _mend(self, wal: int, group: Sequence[Waiting]) -> None:
+        """After a failed sync, in its thread: bring the WAL back and see that it holds what it must."""
+        with self._turnstile.thread():
+            rewrite(wal)
+        connection = connect(self.directory / FILE_NAME)  # a new one has nothing cached
+        try:
+            for waiting in group:
+                if isinstance(waiting, Committed) and waiting.turn:
+                    _check_kept(connection, waiting)
+        finally:
+            connection.close()
+
+    async def _durable(self) -> None:
+        """Wait until everything committed so far is durable."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._syncer.add([done])
+        await done
+
+    # the catalogue
+
+    async def create_session(self, record: SessionRecord) -> SessionRecord:
+        there = await self._connections.write(catalogue.create, record)
+        await self._durable()
+        return there
+
+    async def get_session(self, session: SessionId) -> SessionRecord:
+        return await self._connections.read(catalogue.get, session)
+
+    async def update_session(self, session: SessionId, **changes: object) -> SessionRecord:
+        record = await self._connections.write(catalogue.update, session, changes)
+        await self._durable()
+        return record
+
+    async def list_sessions(self, query: SessionQuery) -> SessionPage:
+        return await self._connections.read(catalogue.list_page, query)
+
+    async def delete_session(self, session: SessionId) -> None:
+        await self._connections.write(catalogue.bury, session)
+        self._heads.mark_deleted(session)
+        self._leases.drop(session)
+        self._feeds.deleted(session)
+        await self._sweep(session)
+        await self._durable()
+
+    async def _sweep(self, session: SessionId) -> None:
+        for document, _ in await self._connections.read(catalogue.documents_of, session):
+            while await self._connections.write(log.delete_some_turns, document, None):
+                pass
+            while await self._connections.write(log.delete_some_parts, document, 0):
+                pass
+        await self._blobs.delete_under(session_prefix(session))
+        await self._connections.write(catalogue.forget, session)
+
+    # the log
+
+    async def load(self, document: DocumentName) -> Stored:
+        stored, head = await self._connections.read(log.load, document)
+        self._heads.add(head)
+        return stored
+
+    async def read(
+        self, document: DocumentName, after: Position, limit: int = 1000
+    ) -> tuple[LoggedTurn, ...]:
+        turns, _ = await self._read_log(document, after, limit)
+        return turns
+
+    async def _read_log(
+        self, document: DocumentName, after: Position, limit: int
+    ) -> tuple[tuple[LoggedTurn, ...], Position]:
+        return await self._connections.read(log.read_turns, document, after, limit)
+
+    def append(self, appends: Sequence[Append]) -> None:
+        self._appender.append(appends)
+
+    async def _fetch_head(self, document: DocumentName) -> None:
+        while True:
+            try:
+                await self.load(document)
+            except (SessionNotFound, SessionDeleted, ValueError):
+                self._appender.head_missing(document)
+                return
+            except StoreError as error:
+                self._appender.error = error
+                if not await self._pause(RETRY_S):
+                    return
+                continue
+            self._appender.error = None
+            self._appender.head_found(document)
+            return
+
+    def follow(
+        self,
+        document: DocumentName,
+        after: Position,
+        on_turn: Callable[[LoggedTurn], None],
+        on_deleted: Callable[[], None],
+        on_lost: Callable[[], None] | None = None,
+    ) -> Following:
+        follower = Follower(
+            document,
+            after,
+            on_turn,
+            on_deleted,
+            on_lost,
+            repair=lambda follower: self._start(self._repair(follower)),
+            on_close=self._feeds.remove,
+        )
+        self._feeds.add(follower)
+        head = self._heads.get(document)
+        if head is None or head.position != after:
+            follower.catch_up()
+        return follower
+
+    async def _repair(self, follower: Follower) -> None:
+        while True:
+            try:
+                await follower.repair(self._read_log)
+            except StoreError:
+                if not await self._pause(RETRY_S):
+                    return
+                continue
+            return
+
+    async def compact(
+        self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
+    ) -> None:
+        await compact(self._connections, document, lineage, (base, index), through)
+
+    # between nodes
+
+    def publish(self, document: DocumentName, payload: bytes) -> None:
+        """Goes to nobody: this process is the only node."""
+
+    def listen(self, document: DocumentName, on_payload: Callable[[bytes], None]) -> Following:
+        return NothingToHear()
+
+    # leases and decisions
+
+    async def acquire_lease(self, session: SessionId, holder: str, ttl_ms: int) -> Lease | None:
+        return self._leases.acquire(session, holder, ttl_ms)
+
+    async def renew_lease(self, lease: Lease, ttl_ms: int) -> Lease | None:
+        return self._leases.renew(lease, ttl_ms)
+
+    async def release_lease(self, lease: Lease) -> None:
+        self._leases.release(lease)
+
+    async def decide(self, session: SessionId, key: str, value: str, fence: Fence | None = None) -> str:
+        stale = self._leases.check(fence)
+        if stale is not None:
+            raise stale
+        first = await self._connections.write(catalogue.decide, session, key, value)
+        await self._durable()
+        return first
+
+    # run hints
+
+    async def hint(self, hint: RunHint) -> None:
+        self._hints.give(hint)
+
+    def hints(self) -> AsyncIterator[RunHint]:
+        return self._hints.iterate()
+
+    # blobs
+
+    async def put_blob(self, session: SessionId, blob: str, data: bytes) -> None:
+        await self.get_session(session)
+        await self._blobs.put(blob_key(session, blob), data)
+
+    async def get_blob(self, session: SessionId, blob: str) -> bytes:
+        data = await self._blobs.get(blob_key(session, blob))
+        if data is None:
+            raise BlobNotFound(f"Session {session} has no blob {blob}.")
+        return data
+
+    # upkeep
+
+    async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
+        documents = await self._connections.read(catalogue.documents_of, session)
+        return tuple(DocumentName(name) for _, name in documents)
+
+
+def _check_kept(connection: sqlite3.Connection, committed: Committed) -> None:
+    """Raises StoreError when the store gives back something else than was committed."""
+    row = connection.execute("SELECT turn FROM log WHERE row = ?", (committed.row,)).fetchone()
+    if row is not None and row[0] != committed.turn:
+        raise StoreError("The disk lost what was written to it; restart the server.")

@@ -1,0 +1,140 @@
+"""Makes what was committed durable: one thread that syncs the WAL as fast as the disk allows, group by group.
+
+Which file has to be synced, and why this is enough:
+
+* A commit appends frames to the WAL; it is durable once the WAL's bytes up to its last frame are on disk.
+* Frames leave the WAL only by a checkpoint. SQLite syncs the WAL, copies the pages, syncs the database file,
+  and only then lets a writer start the WAL over (https://www.sqlite.org/wal.html). So a commit that is no
+  longer in the WAL is in the synced database file, and one sync of the WAL after a commit makes it durable
+  wherever it is by then.
+* The file is never replaced while a connection is open, so one descriptor stays good. That the directory
+  knows both files is made durable once, at the start.
+
+A failed sync is different from one that did not happen: the kernel may have dropped the bytes and call the
+next sync a success. So after a failure the WAL is written over itself, each turn that nobody was told about
+is read back and compared, and only then is a sync believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from threadline_server.backplane.base import Append
+
+RETRY_S = 0.25
+_REWRITE_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Committed:
+    """A turn in the WAL that is not yet durable: its row and bytes, and the append to acknowledge."""
+
+    append: Append
+    row: int
+    turn: bytes
+
+
+Waiting = Committed | asyncio.Future[None]
+
+
+def sync_file(fd: int) -> None:
+    """Bring what was written to `fd` to the disk itself, past the disk's own cache where the system has a
+    way.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(fd)
+
+
+class Syncer:
+    """`on_durable` and `on_state` are called from the thread; `mend` after a failed sync, before the next.
+
+    mend: brings back what a failed sync may have lost; raises OSError or sqlite3.Error when it cannot yet
+    """
+
+    def __init__(
+        self,
+        *,
+        on_durable: Callable[[Sequence[Waiting]], None],
+        on_state: Callable[[Exception | None], None],
+        mend: Callable[[int, Sequence[Waiting]], None],
+        sync: Callable[[int], None] = sync_file,
+    ) -> None:
+        self.syncs = 0
+        self._on_durable = on_durable
+        self._on_state = on_state
+        self._mend = mend
+        self._sync = sync
+        self._fd = -1
+        self._queue: queue.SimpleQueue[Sequence[Waiting] | None] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="threadline-sync", daemon=True)
+
+    def start(self, wal: str) -> None:
+        self._fd = os.open(wal, os.O_RDWR | os.O_CLOEXEC)
+        self._thread.start()
+
+    def add(self, group: Sequence[Waiting]) -> None:
+        """Acknowledge each of `group` after a sync that begins from now on."""
+        self._queue.put(group)
+
+    def stop(self) -> None:
+        """Sync what was added and end; a disk that fails is tried once more and then given up."""
+        self._stopped.set()
+        self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+            os.close(self._fd)
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            group, more = self._next_group()
+            if group and not self._make_durable(group):
+                return
+
+    def _next_group(self) -> tuple[list[Waiting], bool]:
+        """Everything that waits, at least one addition; and whether more may come."""
+        group: list[Waiting] = []
+        addition = self._queue.get()
+        while addition is not None:
+            group.extend(addition)
+            try:
+                addition = self._queue.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _make_durable(self, group: list[Waiting]) -> bool:
+        failed = False
+        while True:
+            try:
+                if failed:
+                    self._mend(self._fd, group)
+                self._sync(self._fd)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is not durable; told by on_state
+                failed = True
+                self._on_state(error)
+                if self._stopped.wait(RETRY_S):
+                    return False
+                continue
+            self.syncs += 1
+            if failed:
+                self._on_state(None)
+            self._on_durable(group)
+            return True
+
+
+def rewrite(fd: int) -> None:
+    """Write a file over itself, so that a sync has every byte to bring to disk again. Raises OSError."""
+    size = os.fstat(fd).st_size
+    for offset in range(0, size, _REWRITE_BYTES):
+        data = os.pread(fd, min(_REWRITE_BYTES, size - offset), offset)
+        os.pwrite(fd, data, offset)

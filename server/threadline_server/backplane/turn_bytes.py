@@ -1,0 +1,185 @@
+"""A turn as one run of bytes, the same in SQLite, in a Redis stream and on the channel between nodes.
+
+    turn    = version node epoch count entry*           version = 1
+    entry   = user role at count range* update
+    user, role, node, epoch = ref
+    ref     = 0 length utf-8                             a string seen for the first time in this turn
+            | n                                          the n-th string seen, counted from 1
+    at      = ms of the first entry, then zigzag difference to the entry before
+    range   = client start length
+    update  = length bytes
+
+Numbers are LEB128 varints without a sign. Clocks are stored the same way: pairs of client and end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from threadline.errors import StoreError
+from threadline_server.backplane.base import ClockRange, Entry, NodeId, Turn
+
+VERSION = 1
+
+
+class DamagedTurn(StoreError):
+    """Stored bytes are not a turn: the store was changed by something else, or by a newer version."""
+
+    code = "damaged_turn"
+
+
+def _put(out: bytearray, number: int) -> None:
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _put_ref(out: bytearray, seen: dict[str, int], text: str) -> None:
+    index = seen.get(text)
+    if index is not None:
+        _put(out, index)
+        return
+    seen[text] = len(seen) + 1
+    data = text.encode()
+    out.append(0)
+    _put(out, len(data))
+    out += data
+
+
+def encode_turn(turn: Turn) -> bytes:
+    """`turn` in the form above."""
+    out = bytearray((VERSION,))
+    seen: dict[str, int] = {}
+    _put_ref(out, seen, turn.node)
+    _put_ref(out, seen, turn.epoch)
+    _put(out, len(turn.entries))
+    last_ms: int | None = None
+    for entry in turn.entries:
+        _put_ref(out, seen, entry.user)
+        _put_ref(out, seen, entry.role)
+        _put(out, entry.at_ms if last_ms is None else _zigzag(entry.at_ms - last_ms))
+        last_ms = entry.at_ms
+        _put(out, len(entry.ranges))
+        for span in entry.ranges:
+            _put(out, span.client)
+            _put(out, span.start)
+            _put(out, span.end - span.start)
+        _put(out, len(entry.update))
+        out += entry.update
+    return bytes(out)
+
+
+def _zigzag(number: int) -> int:
+    return number << 1 if number >= 0 else -number * 2 - 1
+
+
+def _unzigzag(number: int) -> int:
+    return number >> 1 if not number & 1 else -(number + 1 >> 1)
+
+
+class _Reader:
+    """Reads numbers, strings and runs of bytes; raises IndexError or DamagedTurn at the end of the data."""
+
+    __slots__ = ("data", "offset", "seen")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.offset = 0
+        self.seen: list[str] = []
+
+    def number(self) -> int:
+        data, offset = self.data, self.offset
+        byte = data[offset]
+        offset += 1
+        value = byte & 0x7F
+        shift = 7
+        while byte > 0x7F:
+            byte = data[offset]
+            offset += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+        self.offset = offset
+        return value
+
+    def run(self) -> bytes:
+        length = self.number()
+        end = self.offset + length
+        if end > len(self.data):
+            raise DamagedTurn("A stored turn ends in the middle of its data.")
+        run = self.data[self.offset : end]
+        self.offset = end
+        return run
+
+    def ref(self) -> str:
+        index = self.number()
+        if index:
+            return self.seen[index - 1]
+        text = self.run().decode()
+        self.seen.append(text)
+        return text
+
+    def ranges(self) -> tuple[ClockRange, ...]:
+        spans = []
+        for _ in range(self.number()):
+            client, start, length = self.number(), self.number(), self.number()
+            spans.append(ClockRange(client, start, start + length))
+        return tuple(spans)
+
+
+def decode_turn(data: bytes) -> Turn:
+    """The turn that `encode_turn` wrote. Raises DamagedTurn."""
+    if not data or data[0] != VERSION:
+        raise DamagedTurn(f"A stored turn is of a version other than {VERSION}.")
+    reader = _Reader(data)
+    reader.offset = 1
+    try:
+        turn = _read_turn(reader)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise DamagedTurn("A stored turn cannot be read.") from error
+    if reader.offset != len(data):
+        raise DamagedTurn("A stored turn is followed by bytes that do not belong to it.")
+    return turn
+
+
+def _read_turn(reader: _Reader) -> Turn:
+    node, epoch = NodeId(reader.ref()), reader.ref()
+    entries = []
+    at_ms: int | None = None
+    for _ in range(reader.number()):
+        user, role = reader.ref(), reader.ref()
+        at_ms = reader.number() if at_ms is None else at_ms + _unzigzag(reader.number())
+        entries.append(Entry(user, role, reader.ranges(), reader.run(), at_ms))
+    return Turn(node, epoch, tuple(entries))
+
+
+def encode_clocks(clocks: Mapping[int, int]) -> bytes:
+    """`clocks`, the end of what is known of each client id, as bytes."""
+    out = bytearray()
+    for client, end in sorted(clocks.items()):
+        _put(out, client)
+        _put(out, end)
+    return bytes(out)
+
+
+def decode_clocks(data: bytes) -> dict[int, int]:
+    """The clocks that `encode_clocks` wrote. Raises DamagedTurn."""
+    reader = _Reader(data)
+    clocks: dict[int, int] = {}
+    try:
+        while reader.offset < len(data):
+            client = reader.number()
+            clocks[client] = reader.number()
+    except IndexError as error:
+        raise DamagedTurn("Stored clocks end in the middle of a number.") from error
+    return clocks
+
+
+def advance(clocks: dict[int, int], turns: Iterable[Turn]) -> dict[int, int]:
+    """`clocks`, changed in place to where they end after `turns`."""
+    for turn in turns:
+        for entry in turn.entries:
+            for span in entry.ranges:
+                if span.end > clocks.get(span.client, 0):
+                    clocks[span.client] = span.end
+    return clocks
