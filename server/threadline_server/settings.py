@@ -81,38 +81,53 @@ else:
 class Settings(_Bounds):
     """Checked values. Building one directly raises pydantic's ValidationError; `load` words it for people."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    data: Path = Field(Path("data"), description="Directory of the embedded store.")
-    redis: str | None = Field(None, description="Redis that nodes share, instead of the embedded store.")
-    durability: Literal["fsync", "process", "none"] | None = Field(
-        None, description="Least that an acknowledgement must mean; start-up refuses a store that gives less."
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data: Path = Field(default=Path("data"), description="Directory of the embedded store.")
+    redis: str | None = Field(
+        default=None, description="Redis that nodes share, instead of the embedded store."
     )
-    agent: tuple[str, ...] = Field((), description="Agent to run here, as MODULE:AGENT; may be repeated.")
+    durability: Literal["fsync", "process", "none"] | None = Field(
+        default=None,
+        description="Least that an acknowledgement must mean; start-up refuses a store that gives less.",
+    )
+    agent: tuple[str, ...] = Field(
+        default=(), description="Agent to run here, as MODULE:AGENT; may be repeated."
+    )
     auth: Literal["none", "pairing"] = Field(
-        "none",
+        default="none",
         description="none: any token is a name (loopback only); pairing: a one-time code.",
     )
-    public_url: str | None = Field(None, description="Address that devices use, behind a proxy.")
+    public_url: str | None = Field(default=None, description="Address that devices use, behind a proxy.")
     allowed_origins: tuple[str, ...] = Field(
-        (), description="Web origins allowed besides the server's own; may be repeated."
+        default=(), description="Web origins allowed besides the server's own; may be repeated."
     )
 
-    max_connections: Positive = Field(20_000, description="Open WebSocket connections; more are turned away.")
-    max_sessions: Positive = Field(1_000_000, description="Sessions stored; creating more is refused.")
-    max_request_bytes: Positive = Field(1_048_576, description="Largest HTTP request body.")
+    max_connections: Positive = Field(
+        default=20_000, description="Open WebSocket connections; more are turned away."
+    )
+    max_sessions: Positive = Field(
+        default=1_000_000, description="Sessions stored; creating more is refused."
+    )
+    max_request_bytes: Positive = Field(default=1_048_576, description="Largest HTTP request body.")
     expire_after_s: Seconds = Field(
-        0.0,
+        default=0.0,
         description="Delete sessions idle for longer; 0 keeps them for ever.",
         json_schema_extra={"off": 0},
     )
-    upkeep_every_s: float = Field(30.0, gt=0, description="Time between two upkeep rounds.")
-    stop_grace_s: Seconds = Field(10.0, description="Time in which a stopping node sends devices away.")
-    start_timeout_s: float = Field(30.0, gt=0, description="How long start-up waits for an absent store.")
+    upkeep_every_s: float = Field(default=30.0, gt=0, description="Time between two upkeep rounds.")
+    stop_grace_s: Seconds = Field(
+        default=10.0, description="Time in which a stopping node sends devices away."
+    )
+    start_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long start-up waits for an absent store."
+    )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level logged."
+    )
     log_format: Literal["auto", "text", "json"] = Field(
-        "auto", description="text for people, json for machines; auto: text on a terminal."
+        default="auto", description="text for people, json for machines; auto: text on a terminal."
     )
 
     def pick(self, kind: type[Options], **others: object) -> Options:

@@ -52,15 +52,23 @@ class Access:
         try:
             record = await self._backplane.get_session(session)
         except SessionNotFound:
-            record = await self._backplane.create_session(self._new_record(session, principal))
+            record = await self._backplane.create_session(self.new_record(session, principal))
         return record, self._require(record, principal)
 
     def _require(self, record: SessionRecord, principal: Principal) -> Role:
-        role = role_of(record, principal, open_to_all=self._open_to_all)
+        role = self.role(record, principal)
         if role is None:
             raise Forbidden("You have no access to this session; ask its owner to share it with you.")
         return role
 
-    def _new_record(self, session: SessionId, principal: Principal) -> SessionRecord:
+    def role(self, record: SessionRecord, principal: Principal) -> Role | None:
+        return role_of(record, principal, open_to_all=self._open_to_all)
+
+    def visible_to(self, principal: Principal) -> str | None:
+        """The user to whom a listing is limited, None for no limit."""
+        return None if self._open_to_all else principal.user
+
+    def new_record(self, session: SessionId, principal: Principal) -> SessionRecord:
+        """A session that `principal` would own, not stored yet."""
         now_ms = self._now_ms()
         return SessionRecord(session, self._new_lineage(), principal.user, now_ms, now_ms)
