@@ -10,7 +10,8 @@ from typing import NoReturn
 import click
 
 from threadline.errors import ConfigurationError, ThreadlineError
-from threadline_server.cli.exits import CouldNotStart, Exit
+from threadline_server.cli.exits import Exit
+from threadline_server.startup import CouldNotStart
 
 VERBS = {
     "demo": "Server, worker and web page in one process on this machine.",

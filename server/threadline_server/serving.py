@@ -1,0 +1,99 @@
+"""A bound socket and uvicorn on it. Signals are the command line's business, not this module's."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from threadline_server.startup import CouldNotStart
+
+BACKLOG = 2048
+
+SendAway = Callable[[], Awaitable[None]]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises CouldNotStart where the address is taken, foreign or forbidden."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise CouldNotStart(_why_not(host, port, error)) from None
+    return listener
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is in use by another program. Stop it, or choose another port with "
+            "--port (0 takes a free one)."
+        )
+    if error.errno == errno.EACCES:
+        return f"This user may not listen on port {port}. Choose a port above 1023 with --port."
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"{host} is no address of this machine. Choose one that is with --host, for example 127.0.0.1."
+    return f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --host and --port."
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """Stops in order: no new connections, devices sent away, requests finished."""
+
+    def __init__(self, config: uvicorn.Config, send_away: SendAway) -> None:
+        super().__init__(config)
+        self._send_away = send_away
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self._send_away()
+        await super().shutdown(sockets)
+
+
+@asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    websocket_protocol: type[asyncio.Protocol],
+    send_away: SendAway,
+    stop_grace_s: float,
+) -> AsyncIterator[None]:
+    """Serve `app` on `listener` until the block ends; the listener is closed then."""
+    config = uvicorn.Config(
+        app,
+        ws=websocket_protocol,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(stop_grace_s)),
+    )
+    config.load()
+    server = Server(config, send_away)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup([listener])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.main_loop(), name="uvicorn")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await server.shutdown([listener])
