@@ -1,0 +1,59 @@
+"""A process to be killed: appends to four documents and prints each turn that was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from threadline.ids import SessionId
+from threadline_server.backplane.base import (
+    Append,
+    AppendRefused,
+    ClockRange,
+    DocumentName,
+    Entry,
+    Position,
+    SessionRecord,
+    Turn,
+)
+from threadline_server.backplane.embedded import EmbeddedBackplane
+
+
+class Chain:
+    """Appends one turn after the other to one document, the next as soon as one is taken."""
+
+    def __init__(self, backplane: EmbeddedBackplane, document: DocumentName, clock: int) -> None:
+        self.backplane, self.document, self.clock = backplane, document, clock
+
+    def go_on(self) -> None:
+        clock, self.clock = self.clock, self.clock + 1
+        entry = Entry("ada", "owner", (ClockRange(7, clock, clock + 1),), f"{clock}".encode() * 20, clock)
+        turn = Turn(self.backplane.node, "e", (entry,))
+        self.backplane.append([Append(self.document, "L", turn, self.taken, self.durable, self.refused)])
+
+    def taken(self, append: Append, position: Position) -> None:
+        asyncio.get_running_loop().call_soon(self.go_on)
+
+    def durable(self, append: Append) -> None:
+        clock = append.turn.entries[0].ranges[0].start
+        os.write(1, f"{self.document} {clock}\n".encode())
+
+    def refused(self, append: Append, refusal: AppendRefused) -> None:
+        os.write(1, f"refused {refusal}\n".encode())
+
+
+async def main(directory: Path) -> None:
+    backplane = EmbeddedBackplane(directory)
+    await backplane.open()
+    for n in range(4):
+        session = SessionId(f"s{n}")
+        await backplane.create_session(SessionRecord(session, "L", "ada", 1, 1))
+        stored = await backplane.load(DocumentName(session))
+        Chain(backplane, DocumentName(session), stored.position).go_on()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,64 @@
+"""The WAL stays short while turns go on, and a turn stays durable wherever it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.contract.writing import a_document, eventually
+
+from threadline_server.backplane.base import DocumentName
+from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.embedded.checkpoint import PAGES_DUE
+
+
+@pytest.mark.asyncio
+async def test_the_wal_is_started_over_while_turns_go_on(store: EmbeddedBackplane) -> None:
+    writers = [await a_document(store, f"s{n}") for n in range(50)]
+    outcomes = []
+    for _ in range(4 * PAGES_DUE // 50):
+        pairs = [writer.prepare(writer.next_turn()) for writer in writers]
+        store.append([append for append, _ in pairs])
+        outcomes.append(pairs[-1][1])
+        if len(outcomes) % 20 == 0:
+            await outcomes[-1].end()
+    await eventually(lambda: store.stats()["wal_pages"] == 0)
+    await writers[0].write()
+    for outcome in outcomes:
+        assert (await outcome.end()).events == ["taken", "durable"]
+    restarts = store._connection.execute("SELECT value FROM meta WHERE name = 'restarts'").fetchone()[0]
+    assert restarts >= 1
+    wal = (store.directory / "threadline.sqlite3-wal").stat().st_size
+    assert wal < 12 * PAGES_DUE * 4096
+
+
+@pytest.mark.asyncio
+async def test_the_file_of_a_killed_process_holds_every_synced_turn(
+    store: EmbeddedBackplane, tmp_path: Path
+) -> None:
+    writer = await a_document(store)
+    for _ in range(20):
+        await writer.write()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("threadline.sqlite3", "threadline.sqlite3-wal"):
+        (copy / name).write_bytes((store.directory / name).read_bytes())
+    other = EmbeddedBackplane(copy)
+    await other.open()
+    assert (await other.load(DocumentName("trip"))).position == 20
+    await other.close()
+
+
+@pytest.mark.asyncio
+async def test_compaction_gives_pages_back(store: EmbeddedBackplane) -> None:
+    writer = await a_document(store)
+    outcome = None
+    for _ in range(2_000):
+        outcome = writer.begin(writer.next_turn("w" * 2_000))
+    assert outcome is not None
+    position = (await outcome.end()).position
+    assert position == 2_000
+    await store.compact(writer.document, writer.lineage, b"base", b"", position)
+    free = store._connection.execute("PRAGMA freelist_count").fetchone()[0]
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    assert pages - free < 100

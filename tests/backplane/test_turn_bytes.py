@@ -1,0 +1,72 @@
+"""Turns and clocks as bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from threadline_server.backplane.base import ClockRange, Entry, NodeId, Turn
+from threadline_server.backplane.turn_bytes import (
+    DamagedTurn,
+    advance,
+    decode_clocks,
+    decode_turn,
+    encode_clocks,
+    encode_turn,
+)
+
+numbers = st.integers(min_value=0, max_value=2**53 - 1)
+ranges = st.builds(
+    lambda client, start, length: ClockRange(client, start, start + length), numbers, numbers, numbers
+)
+entries = st.builds(
+    Entry, st.text(max_size=40), st.text(max_size=10), st.lists(ranges).map(tuple), st.binary(), numbers
+)
+turns = st.builds(Turn, st.text().map(NodeId), st.text(), st.lists(entries).map(tuple))
+
+
+@given(turns)
+def test_a_turn_comes_back_as_it_was(turn: Turn) -> None:
+    assert decode_turn(encode_turn(turn)) == turn
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_turn_or_damaged(data: bytes) -> None:
+    for prefix in (b"", b"\x01"):
+        try:
+            turn = decode_turn(prefix + data)
+        except DamagedTurn:
+            continue
+        assert decode_turn(encode_turn(turn)) == turn
+
+
+@given(turns, st.data())
+def test_a_cut_or_extended_turn_is_damaged(turn: Turn, data: st.DataObject) -> None:
+    whole = encode_turn(turn)
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    with pytest.raises(DamagedTurn):
+        decode_turn(whole[:cut])
+    with pytest.raises(DamagedTurn):
+        decode_turn(whole + b"\x00")
+
+
+@given(st.dictionaries(numbers, numbers))
+def test_clocks_come_back_as_they_were(clocks: dict[int, int]) -> None:
+    assert decode_clocks(encode_clocks(clocks)) == clocks
+
+
+def test_clocks_that_end_in_a_number_are_damaged() -> None:
+    with pytest.raises(DamagedTurn):
+        decode_clocks(encode_clocks({7: 300})[:-1])
+
+
+def test_a_keystroke_costs_few_bytes_beside_its_update() -> None:
+    entry = Entry("ada", "owner", (ClockRange(3_000_000_000, 12, 13),), b"u" * 25, 1_700_000_000_000)
+    turn = Turn(NodeId("node-1"), "0198c0de", (entry, entry, entry))
+    assert len(encode_turn(turn)) <= 3 * (25 + 20) + 30
+
+
+def test_turns_advance_clocks_and_never_take_them_back() -> None:
+    entry = Entry("ada", "owner", (ClockRange(1, 2, 5), ClockRange(2, 0, 1)), b"", 0)
+    assert advance({1: 9, 3: 4}, [Turn(NodeId("a"), "e", (entry,))]) == {1: 9, 2: 1, 3: 4}
