@@ -3,7 +3,7 @@
 State vectors can agree while contents differ, so two replicas are equal when the SHA-256 of their canonical
 JSON is. The form is that of RFC 8785 (keys by UTF-16 code units, numbers as JavaScript prints them), the
 same in Python and TypeScript. NaN and infinities become null, bytes `base64:...`, integers of 64 bits
-(BigInt in JavaScript) their digits.
+are rounded to a double, because peers store them as either.
 """
 
 from __future__ import annotations
@@ -62,10 +62,8 @@ def canonical(value: JSON) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return number_text(value)
+    if isinstance(value, int | float):
+        return number_text(float(value))
     if isinstance(value, list):
         return "[" + ",".join(map(canonical, value)) + "]"
     ordered = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))

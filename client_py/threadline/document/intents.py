@@ -71,7 +71,9 @@ class CancelIntent(_Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalIntent(_Asked):
-    """Decide a pending call; `arguments_hash` is of the arguments that were shown and must still be theirs."""
+    """Decide a pending call. `arguments_hash` names the arguments that were shown; if they changed, it is
+    void.
+    """
 
     kind: ClassVar[IntentKind] = IntentKind.APPROVAL
     run: str
