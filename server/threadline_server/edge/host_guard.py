@@ -1,7 +1,7 @@
 """Under which names this server may be reached, and from which web pages it may be changed.
 
-A page of any site can make its own name resolve to 127.0.0.1 (DNS rebinding) and be its own origin then. So the
-`Host` must be one of ours. The WebSocket routes look at the origin themselves.
+A page of any site can make its own name resolve to 127.0.0.1 (DNS rebinding) and is its own origin then. So
+the `Host` must be one of ours. The WebSocket routes look at the origin themselves.
 """
 
 from __future__ import annotations
