@@ -79,7 +79,7 @@ def test_every_proper_prefix_is_refused(update: bytes, cut: int) -> None:
 def test_limits_of_the_settings_apply() -> None:
     frame = ywebsocket.encode(Update(b"x" * 11))
     with pytest.raises(Oversized):
-        ywebsocket.decode_from_client(frame, Limits(max_frame_bytes=10))
+        ywebsocket.decode_from_client(frame, Limits(max_step2_bytes=10))
 
 
 def test_split_address() -> None:

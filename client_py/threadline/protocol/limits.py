@@ -28,10 +28,10 @@ class Limits:
     """Bounds that an operator may change."""
 
     max_frame_bytes: int = 1 * MIB
-    """One WebSocket message, fragments together, of an authenticated device."""
+    """One WebSocket message of an authenticated device, fragments together, that carries no update."""
 
-    max_step2_bytes: int = 64 * MIB
-    """A sync step 2 of a device that may write: it carries everything that was made offline."""
+    max_step2_bytes: int = 16 * MIB
+    """A step 2 or update of a device that may write: all that was made offline, or restored from its store."""
 
     max_unauthenticated_frame_bytes: int = 64 * KIB
     """One WebSocket message before any document of the socket is authenticated."""

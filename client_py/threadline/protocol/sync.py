@@ -44,7 +44,7 @@ def read_sync(reader: Reader, limits: Limits = DEFAULT_LIMITS) -> SyncMessage:
     kind = reader.read_uint()
     message: SyncMessage
     if kind == UPDATE:
-        message = Update(reader.read_bytes(limits.max_frame_bytes, "update"))
+        message = Update(reader.read_bytes(limits.max_step2_bytes, "update"))
     elif kind == STEP2:
         message = SyncStep2(reader.read_bytes(limits.max_step2_bytes, "step 2"))
     elif kind == STEP1:

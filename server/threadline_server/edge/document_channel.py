@@ -1,0 +1,100 @@
+"""One document of one socket, as its room sees it: a member.
+
+The dialects decide how frames look; what the messages do is the same and is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from threadline.actors import Actor
+from threadline.protocol.sync import SyncMessage, SyncStep1, SyncStep2, Update
+from threadline.protocol.ywebsocket import AwarenessUpdate, QueryAwareness
+from threadline_server.edge.connection import Connection
+from threadline_server.rooms.member import Encoder
+from threadline_server.rooms.room import Room
+
+
+def plain_bytes(frame: bytes, start: int) -> bytes | None:
+    """The byte string at `start` when it is short, written canonically, and ends the frame; None otherwise.
+
+    The quick look before the strict reader, which says what is wrong, or reads what is long.
+    """
+    size = len(frame) - start
+    if size < 1:
+        return None
+    low = frame[start]
+    if low < 0x80:
+        return frame[start + 1 :] if low == size - 1 else None
+    if size < 0x82:
+        return None
+    high = frame[start + 1]
+    if high < 0x80 and (high << 7 | low & 0x7F) == size - 2:
+        return frame[start + 2 :]
+    return None
+
+
+class DocumentChannel:
+    """A `Member` of `room` from `enter` until `leave`; `room` is None before and after.
+
+    `write` is the transport's own: the fan-out calls it for every member of every turn.
+    """
+
+    __slots__ = ("_asked", "_connection", "actor", "congested", "encoder", "room", "write")
+
+    def __init__(self, connection: Connection, encoder: Encoder) -> None:
+        self._connection = connection
+        self._asked: bytes | None = None
+        self.encoder = encoder
+        self.room: Room | None = None
+        self.actor: Actor
+        self.congested = connection.congested
+        self.write: Callable[[bytes], None] = connection.transport.write
+
+    def enter(self, room: Room, actor: Actor) -> None:
+        self.actor = actor
+        self.room = room
+        room.join(self)
+
+    def leave(self) -> None:
+        """Idempotent."""
+        room, self.room = self.room, None
+        if room is not None:
+            room.leave(self)
+
+    def hold(self, held: bool) -> None:
+        self._connection.hold(held)
+
+    def close_document(self, code: int, reason: str) -> None:
+        """The room has let go of this member and wants the device to know why."""
+        raise NotImplementedError
+
+    def congest(self, congested: bool) -> None:
+        self.congested = congested
+        if congested or self.room is None:
+            return
+        self.room.drained(self)
+        asked, self._asked = self._asked, None
+        if asked is not None and self.room is not None:
+            self.room.receive_step1(self, asked)
+
+    def handle(self, room: Room, message: SyncMessage | AwarenessUpdate | QueryAwareness) -> None:
+        match message:
+            case Update(update):
+                room.receive_update(self, update, whole=False)
+            case SyncStep2(update):
+                room.receive_update(self, update, whole=True)
+            case SyncStep1(state_vector):
+                self._answer_step1(room, state_vector)
+            case AwarenessUpdate(entries):
+                room.receive_awareness(self, entries)
+            case QueryAwareness():
+                if not self.congested:  # it gets everyone's when it drains
+                    room.receive_awareness_query(self)
+
+    def _answer_step1(self, room: Room, state_vector: bytes) -> None:
+        """A device that does not read is answered once, when it does."""
+        if self.congested:
+            self._asked = state_vector
+        else:
+            room.receive_step1(self, state_vector)

@@ -1,0 +1,215 @@
+"""One document in the Hocuspocus dialect: waiting -> opening -> open -> closed.
+
+Frames that come before it is open are queued, within bounds; those of a closed one are dropped until another
+token comes, because a stock provider goes on sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from typing import Protocol
+
+from threadline.actors import Role
+from threadline.errors import Forbidden
+from threadline.protocol import close_codes
+from threadline.protocol.close_codes import BY_CODE, CloseCode
+from threadline.protocol.credentials import Credentials, parse_credentials
+from threadline.protocol.hocuspocus import (
+    Authenticate,
+    Authenticated,
+    ClientMessage,
+    CloseDocument,
+    Message,
+    Ping,
+    Pong,
+    Scope,
+    Stateless,
+    encode_body,
+    split_address,
+)
+from threadline.protocol.ywebsocket import PermissionDenied
+from threadline_server.edge.admission import Pass
+from threadline_server.edge.connection import Connection, Dismissed
+from threadline_server.edge.document_channel import DocumentChannel
+from threadline_server.edge.encoders import for_address
+from threadline_server.edge.entrance import Entrance
+from threadline_server.edge.refusal import refusal_of
+from threadline_server.rooms.room import Room
+
+PROVIDER_INITIATED = "provider_initiated"
+"""What Hocuspocus answers to a client that closes a document."""
+
+
+class Stage(Enum):
+    WAITING = auto()
+    OPENING = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class Socket(Protocol):
+    """What a channel needs of the socket it is on."""
+
+    query_token: str
+
+    def queue(self, size: int, /) -> None:
+        """`size` more bytes wait (fewer, when negative). Raises Dismissed where that is too many."""
+
+    def forget(self, channel: HocuspocusChannel, /) -> None: ...
+
+    def opened(self, version: str | None, /) -> None: ...
+
+    def denied(self) -> None: ...
+
+
+class HocuspocusChannel(DocumentChannel):
+    __slots__ = (
+        "_entrance",
+        "_frames",
+        "_queue",
+        "_queued_bytes",
+        "_socket",
+        "_task",
+        "address",
+        "since_s",
+        "stage",
+    )
+
+    def __init__(
+        self, socket: Socket, connection: Connection, entrance: Entrance, address: bytes, since_s: float
+    ) -> None:
+        """`address` as in the frame, with its length; `since_s` is when it began to wait for a token."""
+        self._frames = for_address(address)
+        super().__init__(connection, self._frames)
+        self._socket = socket
+        self._entrance = entrance
+        self._queue: list[ClientMessage] = []
+        self._queued_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self.address = address
+        self.since_s = since_s
+        self.stage = Stage.WAITING
+
+    def receive(self, name: str, message: ClientMessage, size: int) -> None:
+        """One message of `size` bytes for the address `name`. Raises Dismissed."""
+        if self.stage is Stage.OPEN:
+            self._take(name, message)
+        elif isinstance(message, CloseDocument):
+            self._close_as_asked()
+        elif isinstance(message, Authenticate) and self.stage is not Stage.OPENING:
+            self.stage = Stage.OPENING
+            self._task = self._entrance.spawn(self._open(name, message))
+        elif self.stage is not Stage.CLOSED:
+            self._enqueue(message, size)
+
+    def abandon(self) -> None:
+        """The socket is gone, or the client closed the document."""
+        if self._task is not None:
+            self._task.cancel()
+        self._end()
+
+    def close_document(self, code: int, reason: str) -> None:
+        self.room = None
+        if BY_CODE[code].comes_back:  # a stock provider comes back with the socket only
+            self._connection.close(code, reason)
+            return
+        self._end()
+        self.send(CloseDocument(reason))
+
+    def send(self, message: Message) -> None:
+        self.write(self._frames.other(encode_body(message)))
+
+    # before it is open
+
+    def _enqueue(self, message: ClientMessage, size: int) -> None:
+        if len(self._queue) >= self._entrance.limits.max_pending_frames:
+            raise Dismissed(close_codes.NOT_AUTHENTICATED)
+        self._socket.queue(size)
+        self._queued_bytes += size
+        self._queue.append(message)
+
+    def _take_queue(self) -> list[ClientMessage]:
+        queue, self._queue = self._queue, []
+        self._socket.queue(-self._queued_bytes)
+        self._queued_bytes = 0
+        return queue
+
+    async def _open(self, name: str, message: Authenticate) -> None:
+        try:
+            credentials = self._credentials(message)
+            admitted, room = await self._entrance.admission.admit(split_address(name)[0], credentials)
+        except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
+            self._task = None
+            self._refuse(*refusal_of(error))
+            return
+        self._task = None
+        self._socket.opened(message.version)
+        self._admit(name, admitted, room)
+
+    def _credentials(self, message: Authenticate) -> Credentials:
+        return parse_credentials(message.token or self._socket.query_token)
+
+    def _admit(self, name: str, admitted: Pass, room: Room) -> None:
+        self.stage = Stage.OPEN
+        granted = self._frames.other(encode_body(_granted(admitted.actor.role)))
+        self.write(granted + self._frames.stateless(self._entrance.admission.hello(admitted)))
+        self.enter(room, admitted.actor)
+        try:
+            for message in self._take_queue():
+                if self.stage is Stage.OPEN:
+                    self._take(name, message)
+        except Exception as error:  # noqa: BLE001 - as for a message that came just now
+            self._connection.fail(error)
+
+    def _refuse(self, close: CloseCode, detail: str) -> None:
+        if close.comes_back:
+            self._connection.close_with(close, detail)
+            return
+        self._end()
+        self.send(PermissionDenied(close.reason(detail)))
+        self._socket.denied()
+
+    # while it is open
+
+    def _take(self, name: str, message: ClientMessage) -> None:
+        room = self.room
+        if room is None or isinstance(message, Ping | Pong | Stateless):
+            return
+        if isinstance(message, CloseDocument):
+            self._close_as_asked()
+        elif isinstance(message, Authenticate):
+            if self._task is None:
+                self._task = self._entrance.spawn(self._renew(name, message))
+        else:
+            self.handle(room, message)
+
+    async def _renew(self, name: str, message: Authenticate) -> None:
+        """A fresh token for an open document: it must be the same user's."""
+        try:
+            credentials = self._credentials(message)
+            async with asyncio.timeout(self._entrance.limits.authentication_deadline_s):
+                admitted = await self._entrance.admission.check(split_address(name)[0], credentials)
+            if admitted.actor.user != self.actor.user:
+                raise Forbidden("This document was opened by another user; close it first.")
+        except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
+            self._task = None
+            self._refuse(*refusal_of(error))
+            return
+        self._task = None
+        self.actor = admitted.actor
+        self.send(_granted(admitted.actor.role))
+
+    def _close_as_asked(self) -> None:
+        self.abandon()
+        self._socket.forget(self)
+        self.send(CloseDocument(PROVIDER_INITIATED))
+
+    def _end(self) -> None:
+        self.stage = Stage.CLOSED
+        self.leave()
+        self._take_queue()
+
+
+def _granted(role: Role) -> Authenticated:
+    return Authenticated(Scope.READONLY if role is Role.VIEWER else Scope.READ_WRITE)

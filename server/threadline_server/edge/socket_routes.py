@@ -1,0 +1,99 @@
+"""`/sync` and `/sync/SESSION`: the WebSocket routes, up to where the transport is taken over.
+
+A refusal is a close code, not an HTTP status: browsers do not show the status to the page, and stock clients
+decide by the code whether they come back. Only a foreign web origin is turned away before it is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.datastructures import QueryParams
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from threadline.protocol import close_codes
+from threadline.protocol.close_codes import CloseCode
+from threadline.protocol.credentials import ATTRIBUTES, Credentials, from_pairs, parse_credentials
+from threadline.protocol.errors import Oversized
+from threadline_server.edge.connection import Connection
+from threadline_server.edge.entrance import Entrance
+from threadline_server.edge.hocuspocus_socket import HocuspocusSocket
+from threadline_server.edge.origins import Origins
+from threadline_server.edge.refusal import refusal_of
+from threadline_server.edge.websocket_protocol import HANDOVER, Builder
+from threadline_server.edge.ywebsocket_channel import YWebSocketChannel
+
+Take = Callable[[Builder[Connection]], Connection | None]
+
+
+def socket_routes(entrance: Callable[[], Entrance], origins: Origins) -> list[WebSocketRoute]:
+    """`entrance` is asked at each handshake, since it exists only while the node runs."""
+
+    async def hocuspocus(websocket: WebSocket) -> None:
+        if not await _turned_away(websocket, origins):
+            await _enter_hocuspocus(websocket, entrance())
+
+    async def ywebsocket(websocket: WebSocket) -> None:
+        if not await _turned_away(websocket, origins):
+            await _enter_ywebsocket(websocket, entrance())
+
+    return [WebSocketRoute("/sync", hocuspocus), WebSocketRoute("/sync/{document:path}", ywebsocket)]
+
+
+async def _turned_away(websocket: WebSocket, origins: Origins) -> bool:
+    headers = websocket.headers
+    if origins.allows(headers.get("origin"), headers.get("host")):
+        return False
+    await websocket.close()
+    return True
+
+
+async def _enter_hocuspocus(websocket: WebSocket, entrance: Entrance) -> None:
+    if entrance.connections.full:
+        await _refuse(websocket, entrance, close_codes.OVERLOADED)
+        return
+    connection = await _take_over(websocket, entrance)
+    if connection is not None:
+        token = websocket.query_params.get("token", "")
+        connection.serve(HocuspocusSocket(connection, entrance, token))
+
+
+async def _enter_ywebsocket(websocket: WebSocket, entrance: Entrance) -> None:
+    if entrance.connections.full:
+        await _refuse(websocket, entrance, close_codes.OVERLOADED)
+        return
+    try:
+        credentials = _query_credentials(websocket.query_params, entrance.limits.max_token_bytes)
+        admitted, room = await entrance.admission.admit(websocket.path_params["document"], credentials)
+    except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
+        await _refuse(websocket, entrance, *refusal_of(error))
+        return
+    connection = await _take_over(websocket, entrance)
+    if connection is not None:
+        channel = YWebSocketChannel(connection, entrance.limits)
+        channel.enter(room, admitted.actor)
+        connection.serve(channel)
+
+
+def _query_credentials(query: QueryParams, max_token_bytes: int) -> Credentials:
+    """The token may carry attributes itself; parameters of the same names win."""
+    token = query.get("token", "")
+    if len(token) > max_token_bytes:
+        raise Oversized("the token", len(token), max_token_bytes)
+    inside = parse_credentials(token)
+    named = from_pairs("", ((name, query[name]) for name in ATTRIBUTES if name in query))
+    return Credentials(inside.token, named.device or inside.device, named.lineage or inside.lineage)
+
+
+async def _take_over(websocket: WebSocket, entrance: Entrance) -> Connection | None:
+    """Accept and get the bare connection; None when the client has gone meanwhile."""
+    await websocket.accept()
+    take: Take = websocket.scope["extensions"][HANDOVER]["take"]
+    return take(lambda transport, peers: Connection(transport, entrance.connections, peers))
+
+
+async def _refuse(websocket: WebSocket, entrance: Entrance, close: CloseCode, detail: str = "") -> None:
+    connection = await _take_over(websocket, entrance)
+    if connection is not None:
+        connection.close_with(close, detail)
