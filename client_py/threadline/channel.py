@@ -118,6 +118,8 @@ class Channel:
         self._credentials = credentials
         self._sent: deque[_Sent] = deque()
         self._answered = False
+        self._asked = 0
+        self._has_gap = False
         self._unsent: list[bytes] = []
         self._replies: list[ClientMessage] = []
         self._awareness_due = False
@@ -142,7 +144,8 @@ class Channel:
             return
         self._reset_count()
         self._set_phase(Phase.AUTHENTICATING)
-        self._replies = [self._authenticate(), SyncStep1(self.replica.state_vector())]
+        self._replies = [self._authenticate()]
+        self._ask()
         self._awareness_due = True
         self.wake()
 
@@ -243,14 +246,27 @@ class Channel:
     def _feed(self, update: bytes) -> None:
         if self.replica.feed(update):
             return
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked += 1
         self._replies.append(SyncStep1(self.replica.state_vector()))
         self.wake()
 
     def _answer(self, state_vector: bytes) -> None:
-        """The server says what it has. Its count of ours starts here: one status for this step 2."""
+        """The server says what it has: give it the rest.
+
+        In answer to our own step 1, one status follows. Unasked, it lacks something before what we sent: then
+        this step 2 settles those messages and has no status of its own.
+        """
         self._unsent.clear()
         self._replies.append(SyncStep2(self.replica.difference(state_vector)))
-        self._sent.append(_Sent(self.version, self.replica.own_clock))
+        if self._asked:
+            self._asked -= 1
+            self._sent.append(_Sent(self.version, self.replica.own_clock))
+        elif self._sent:
+            self._has_gap = True
+            self._sent[-1] = _Sent(self.version, self.replica.own_clock)
         self._answered = True
         self.wake()
 
@@ -264,6 +280,9 @@ class Channel:
         sent = self._sent.popleft()
         if not applied:
             return  # the reason follows as a close of this document, or was told as a read-only scope
+        if self._has_gap and self._sent:
+            return  # statuses do not come in order now; all of them together mean that all is stored
+        self._has_gap = False
         self.saved_version = max(self.saved_version, sent.version)
         self.acknowledged_clock = max(self.acknowledged_clock, sent.clock)
         self._progress()
@@ -317,7 +336,8 @@ class Channel:
         self._sent.clear()
         self._unsent.clear()
         self._replies.clear()
-        self._answered = False
+        self._answered = self._has_gap = False
+        self._asked = 0
         self.epoch += 1
 
     def _set_phase(self, phase: Phase) -> None:
