@@ -1,0 +1,89 @@
+/** The HTTP API, as far as a device uses it: who lists, creates, renames and deletes sessions. */
+
+import { SessionError, ThreadlineError } from "./errors.ts";
+import { isJsonObject, type Json } from "./json.ts";
+import { mappingOf, textOf } from "./document/values.ts";
+
+export interface SessionInfo {
+  id: string;
+  lineage: string;
+  title: string;
+  owner: string;
+  role: string;
+  agent: string;
+  status: string;
+  parent: string;
+  labels: string[];
+  created_at: string;
+  last_activity: string;
+}
+
+export interface SessionListing {
+  sessions: SessionInfo[];
+  cursor: string | null;
+}
+
+export interface SessionFilter {
+  agent?: string;
+  status?: string;
+  label?: string;
+  parent?: string;
+  text?: string;
+  limit?: number;
+  cursor?: string;
+}
+
+const TIMEOUT_MS = 15_000;
+
+export class Sessions {
+  readonly #base: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#base = new URL("api/v1/sessions", url.endsWith("/") ? url : `${url}/`).href;
+    this.#token = token;
+  }
+
+  /** Newest activity first. Throws ThreadlineError with the server's code; TypeError where it cannot be reached. */
+  async list(filter: SessionFilter = {}): Promise<SessionListing> {
+    const query = new URLSearchParams(Object.entries(filter).map(([name, value]) => [name, String(value)]));
+    return (await this.#ask("GET", `?${query}`)) as unknown as SessionListing;
+  }
+
+  async create(session: { id?: string; title?: string; agent?: string; parent?: string } = {}): Promise<SessionInfo> {
+    return (await this.#ask("POST", "", session)) as unknown as SessionInfo;
+  }
+
+  async get(id: string): Promise<SessionInfo> {
+    return (await this.#ask("GET", `/${encodeURIComponent(id)}`)) as unknown as SessionInfo;
+  }
+
+  async rename(id: string, title: string): Promise<SessionInfo> {
+    return (await this.#ask("PATCH", `/${encodeURIComponent(id)}`, { title })) as unknown as SessionInfo;
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#ask("DELETE", `/${encodeURIComponent(id)}`);
+  }
+
+  async #ask(method: string, path: string, body?: object): Promise<Json> {
+    const response = await fetch(this.#base + path, {
+      method,
+      headers: { Authorization: `Bearer ${this.#token}`, ...(body ? { "Content-Type": "application/json" } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (response.status === 204) return null;
+    const answer = (await response.json().catch(() => null)) as Json;
+    if (response.ok) return answer;
+    throw errorOf(answer, response.status);
+  }
+}
+
+/** The server's envelope, `{"error": {code, message, ...}}`, as an error. */
+function errorOf(answer: Json, status: number): ThreadlineError {
+  const error = mappingOf(isJsonObject(answer) ? answer["error"] : null);
+  const code = textOf(error["code"], `http_${status}`);
+  const message = textOf(error["message"], `The server answered with ${status}.`);
+  return code.startsWith("session_") ? new SessionError(code, message) : new ThreadlineError(code, message);
+}

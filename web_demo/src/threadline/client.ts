@@ -1,0 +1,131 @@
+/** A device's connection to one server, as one user: it opens sessions and runs agents. */
+
+import { Sessions } from "./api.ts";
+import { Connection, type ConnectionStatus } from "./connection.ts";
+import { uuid7 } from "./document/ids.ts";
+import { Emitter } from "./emitter.ts";
+import type { RunEvent } from "./events.ts";
+import type { RunRequest } from "./intents.ts";
+import type { SocketClass } from "./ledger.ts";
+import { Session } from "./session.ts";
+import { IndexedDbStore, NoStore, type LocalStore } from "./store.ts";
+
+export interface ConnectOptions {
+  /** Who one is to the server; where any token is a name, that name. */
+  token: string;
+  /** The user's name in ids; the token where it is left out. */
+  user?: string;
+  /** How people call the user; the user's name where it is left out. */
+  name?: string;
+  /** A label for people: "Pixel 9". */
+  device?: string;
+  /** Where copies are kept; IndexedDB where there is one, otherwise nowhere. Null keeps none. */
+  store?: LocalStore | null;
+  /** For Node, which needs one (`ws`). */
+  WebSocket?: SocketClass;
+  retryDelayMs?: number;
+}
+
+/** Connects in the background; nothing here waits for the network. `url` is the server's, `http://host:port`. */
+export function connect(url: string, options: ConnectOptions): Client {
+  return new Client(url, options);
+}
+
+export class Client extends Emitter<{ status: [ConnectionStatus] }> {
+  readonly user: string;
+  readonly name: string;
+  readonly device: string;
+  readonly sessions: Sessions;
+  readonly #connection: Connection;
+  readonly #token: string;
+  readonly #store: LocalStore;
+  readonly #open = new Map<string, Promise<Session>>();
+
+  constructor(url: string, options: ConnectOptions) {
+    super();
+    this.user = options.user ?? options.token;
+    this.name = options.name ?? this.user;
+    this.device = options.device ?? "";
+    this.#token = options.token;
+    this.#store = options.store ?? defaultStore(url, this.user, options.store);
+    this.sessions = new Sessions(url, options.token);
+    this.#connection = new Connection(url, options);
+    this.#connection.on("status", (status) => this.emit("status", status));
+  }
+
+  get status(): ConnectionStatus {
+    return this.#connection.status;
+  }
+
+  /** Opens a session from the local copy, at once; joins it (and creates it if that is allowed) in the background. */
+  async open(id: string): Promise<Session> {
+    const known = this.#open.get(id);
+    if (known) return known;
+    const { user, name, device } = this;
+    const options = { user, name, device, token: this.#token, store: this.#store };
+    const opening = Session.open(id, this.#connection, options);
+    this.#open.set(id, opening);
+    opening.catch(() => this.#open.delete(id));
+    return opening;
+  }
+
+  async close_session(session: Session): Promise<void> {
+    this.#open.delete(session.id);
+    await session.close();
+  }
+
+  agent(name: string): AgentHandle {
+    return new AgentHandle(this, name);
+  }
+
+  /** Removes the local copies of a session that is not open. */
+  async forget(id: string): Promise<void> {
+    await Promise.all([this.#store.remove(id), this.#store.remove(`${id}~me`)]);
+  }
+
+  /** Leaves the network until `reconnect`; edits are kept. */
+  disconnect(): void {
+    this.#connection.disconnect();
+  }
+
+  /** Comes back at once, whatever wait is under way. */
+  reconnect(): void {
+    this.#connection.connect();
+  }
+
+  async close(): Promise<void> {
+    const sessions = await Promise.allSettled(this.#open.values());
+    this.#open.clear();
+    await Promise.all(sessions.map((opened) => (opened.status === "fulfilled" ? opened.value.close() : undefined)));
+    this.#connection.destroy();
+    this.forgetListeners();
+  }
+}
+
+/** An agent of the server by its name. */
+export class AgentHandle {
+  readonly name: string;
+  readonly #client: Client;
+
+  constructor(client: Client, name: string) {
+    this.#client = client;
+    this.name = name;
+  }
+
+  /** Executes a goal in a session of its own (or a given one) and gives its events as they happen. */
+  async *executeStream(request: Omit<RunRequest, "agent"> & { goal: string; session?: string }): AsyncGenerator<RunEvent> {
+    const { session: id = uuid7(), ...asked } = request;
+    const session = await this.#client.open(id);
+    try {
+      const run = await session.execute({ ...asked, agent: this.name });
+      yield* run.events();
+    } finally {
+      if (request.session === undefined) await this.#client.close_session(session);
+    }
+  }
+}
+
+function defaultStore(url: string, user: string, wanted: LocalStore | null | undefined): LocalStore {
+  if (wanted === null || typeof indexedDB === "undefined") return new NoStore();
+  return new IndexedDbStore(`${new URL(url).host}:${user}`);
+}

@@ -1,0 +1,90 @@
+/** The one socket of a client, over an unmodified Hocuspocus provider; several documents travel on it. */
+
+import { HocuspocusProviderWebsocket, type onCloseParameters } from "@hocuspocus/provider";
+import { Emitter } from "./emitter.ts";
+import { Ledger, meteredSocket, type SocketClass } from "./ledger.ts";
+import { closeByCode, parseReason, shouldComeBack, type CloseReason } from "./protocol/close_codes.ts";
+
+/** `stopped`: the server said not to come back, or `disconnect` was called. */
+export type ConnectionStatus = "connecting" | "online" | "offline" | "stopped";
+
+export interface ConnectionOptions {
+  WebSocket?: SocketClass;
+  /** The first wait before coming back; later ones double, with jitter, up to 30 s. */
+  retryDelayMs?: number;
+}
+
+const DEFAULT_RETRY_DELAY_MS = 700;
+
+export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [CloseReason] }> {
+  readonly ledger = new Ledger();
+  readonly socket: HocuspocusProviderWebsocket;
+  status: ConnectionStatus = "connecting";
+  /** Nothing was reached or lost yet: too early to speak of being offline. */
+  isFirstAttempt = true;
+  /** Why the server stopped this client; undefined while it may come back. */
+  ended: CloseReason | undefined;
+
+  constructor(url: string, options: ConnectionOptions = {}) {
+    super();
+    const Base = options.WebSocket ?? (globalThis.WebSocket as unknown as SocketClass);
+    const delay = options.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
+    this.socket = new HocuspocusProviderWebsocket({
+      url: syncUrl(url),
+      WebSocketPolyfill: meteredSocket(Base, this.ledger),
+      delay: delay * (0.75 + Math.random() / 2),
+      minDelay: delay / 2,
+      onConnect: () => this.#become("online"),
+      onClose: (closed) => this.#closed(closed),
+    });
+  }
+
+  /** Comes back at once, whatever wait is under way; also after a stop. */
+  connect(): void {
+    this.ended = undefined;
+    if (this.status === "online") return;
+    this.#become("connecting");
+    void this.socket.connect();
+  }
+
+  /** Leaves the network until `connect`; local edits are kept. */
+  disconnect(): void {
+    this.socket.disconnect();
+    this.#become("stopped");
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+    this.forgetListeners();
+  }
+
+  #closed({ event }: onCloseParameters): void {
+    if (this.status === "stopped") return;
+    if (shouldComeBack(event.code) || !this.#wasTold(event.code, event.reason)) return this.#become("offline");
+    this.disconnect();
+    this.emit("ended", this.ended!);
+  }
+
+  /** A plain 1000 may come from a proxy; only a code or reason of ours is an order to stop. */
+  #wasTold(code: number, reason: string | undefined): boolean {
+    const known = closeByCode(code);
+    const named = reason ? parseReason(reason) : undefined;
+    if (code === 1000 && named === undefined) return false;
+    this.ended = named ?? (known ? { ...known, detail: "" } : undefined);
+    return this.ended !== undefined && !this.ended.comesBack;
+  }
+
+  #become(status: ConnectionStatus): void {
+    if (this.status === status) return;
+    this.isFirstAttempt = false;
+    this.status = status;
+    this.emit("status", status);
+  }
+}
+
+/** `http://host` as the address of the native dialect, `ws://host/sync`. */
+export function syncUrl(url: string): string {
+  const target = new URL("sync", url.endsWith("/") ? url : `${url}/`);
+  target.protocol = target.protocol.replace("http", "ws");
+  return target.href;
+}

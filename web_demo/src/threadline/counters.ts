@@ -1,0 +1,46 @@
+/** Counters that add up: each client id writes its own share, and the value is the sum of all shares. */
+
+import type * as Y from "yjs";
+import { Root } from "./document/schema.ts";
+import type { DocumentHolder } from "./holder.ts";
+
+export class Counters {
+  readonly #holder: DocumentHolder;
+
+  constructor(holder: DocumentHolder) {
+    this.#holder = holder;
+  }
+
+  /** The value; a counter that nobody has added to is 0. */
+  get(name: string): number {
+    return this.toJSON()[name] ?? 0;
+  }
+
+  /** Adds to this replica's share and gives back the new value. Throws for what is not finite. */
+  add(name: string, amount = 1): number {
+    if (!Number.isFinite(amount)) throw new RangeError(`A counter takes finite numbers, not ${amount}.`);
+    const { doc, origin } = this.#holder;
+    const key = `${name}/${doc.clientID}`;
+    doc.transact(() => this.#map().set(key, shareOf(this.#map().get(key)) + amount), origin);
+    return this.get(name);
+  }
+
+  toJSON(): Record<string, number> {
+    const totals = new Map<string, number>();
+    for (const [key, share] of this.#map()) {
+      const slash = key.lastIndexOf("/");
+      if (slash < 0) continue;
+      const name = key.slice(0, slash);
+      totals.set(name, (totals.get(name) ?? 0) + shareOf(share));
+    }
+    return Object.fromEntries([...totals].sort(([left], [right]) => (left < right ? -1 : 1)));
+  }
+
+  #map(): Y.Map<unknown> {
+    return this.#holder.doc.getMap(Root.counters);
+  }
+}
+
+function shareOf(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) ? value : 0;
+}

@@ -1,0 +1,21 @@
+/** The Threadline client: sessions on every device, live and offline. No DOM is needed. */
+
+export { Sessions, type SessionInfo, type SessionListing } from "./api.ts";
+export { AgentHandle, Client, connect, type ConnectOptions } from "./client.ts";
+export type { ConnectionStatus } from "./connection.ts";
+export { Root, SCHEMA_VERSION, TERMINAL, type MessageStatus, type OnBusy, type RunStatus } from "./document/schema.ts";
+export { NotSerializable } from "./document/values.ts";
+export { SessionError, ThreadlineError } from "./errors.ts";
+export type { RunEvent } from "./events.ts";
+export type { Intent, RunRequest, Verdict } from "./intents.ts";
+export type { Json, JsonObject } from "./json.ts";
+export type { Author, Message } from "./messages.ts";
+export type { Present } from "./presence.ts";
+export { CLOSE_CODES, type CloseReason } from "./protocol/close_codes.ts";
+export type { Hello, Notice, Role } from "./protocol/notices.ts";
+export type { LeftOver } from "./recovery.ts";
+export { Run } from "./run.ts";
+export type { Approval, RunSnapshot, Step } from "./runs.ts";
+export type { Saved } from "./saved.ts";
+export { Session, type SendOptions } from "./session.ts";
+export { IndexedDbStore, NoStore, type LocalCopy, type LocalStore } from "./store.ts";

@@ -1,0 +1,295 @@
+/**
+ * One session on this device: its transcript, state, runs, draft and presence, live and offline alike.
+ *
+ * Everything is read from and written to the local replica at once; the server hears of it when it can.
+ */
+
+import * as Y from "yjs";
+import type { Connection } from "./connection.ts";
+import { Counters } from "./counters.ts";
+import { sessionDigest } from "./document/digest.ts";
+import { COMPANION_OF_ME } from "./document/ids.ts";
+import { Root } from "./document/schema.ts";
+import { textOf } from "./document/values.ts";
+import { Draft } from "./draft.ts";
+import { Emitter } from "./emitter.ts";
+import { SessionError } from "./errors.ts";
+import type { DocumentHolder } from "./holder.ts";
+import { Intents, type RunRequest } from "./intents.ts";
+import type { Json } from "./json.ts";
+import { Messages, type NewMessage } from "./messages.ts";
+import { Presence } from "./presence.ts";
+import type { CloseReason } from "./protocol/close_codes.ts";
+import type { Hello, Notice } from "./protocol/notices.ts";
+import { replay, type LeftOver } from "./recovery.ts";
+import { Replica, type ReplicaOptions } from "./replica.ts";
+import { Run } from "./run.ts";
+import { Runs } from "./runs.ts";
+import { savedWord, type Saved } from "./saved.ts";
+import { State } from "./state.ts";
+
+export interface SessionOptions extends Omit<ReplicaOptions, "presence"> {
+  user: string;
+  name: string;
+}
+
+export interface SendOptions extends Omit<NewMessage, "text">, Omit<RunRequest, "message"> {}
+
+interface SessionEvents extends Record<string, unknown[]> {
+  /** Something in the session's or the companion's document changed. */
+  change: [];
+  /** The saved word, the connection, the role or the end may have changed. */
+  status: [];
+  presence: [];
+  notice: [Notice];
+}
+
+export class Session extends Emitter<SessionEvents> {
+  readonly id: string;
+  readonly messages: Messages;
+  readonly state: State;
+  readonly counters: Counters;
+  readonly runs: Runs;
+  readonly intents: Intents;
+  readonly draft: Draft;
+  readonly presence: Presence;
+
+  readonly #connection: Connection;
+  readonly #options: SessionOptions;
+  readonly #origin = { threadline: "session" };
+  readonly #companionOrigin = { threadline: "companion" };
+  #replica: Replica;
+  #companion: Replica;
+  #undo: Y.UndoManager;
+  #subscriptions: (() => void)[] = [];
+  #waiters = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
+  #closed = false;
+
+  /** Opens the local copies; the server is joined in the background. */
+  static async open(id: string, connection: Connection, options: SessionOptions): Promise<Session> {
+    const [replica, companion] = await Promise.all([
+      Replica.open(id, connection, { ...options, presence: true }),
+      Replica.open(id + COMPANION_OF_ME, connection, { ...options, presence: false }),
+    ]);
+    return new Session(id, connection, options, replica, companion);
+  }
+
+  private constructor(id: string, connection: Connection, options: SessionOptions, replica: Replica, companion: Replica) {
+    super();
+    this.id = id;
+    this.#connection = connection;
+    this.#options = options;
+    this.#replica = replica;
+    this.#companion = companion;
+    const { user, device, name } = options;
+    const shared = this.#holder(() => this.#replica, this.#origin);
+    this.messages = new Messages(shared, { user, device, name });
+    this.state = new State(shared, Root.state);
+    this.counters = new Counters(shared);
+    this.runs = new Runs(shared);
+    this.intents = new Intents(shared, { user, device });
+    this.draft = new Draft(this.#holder(() => this.#companion, this.#companionOrigin));
+    this.presence = new Presence(() => this.#replica.awareness);
+    this.#undo = this.#observe();
+  }
+
+  get user(): string {
+    return this.#options.user;
+  }
+
+  get device(): string {
+    return this.#options.device;
+  }
+
+  get title(): string {
+    return textOf(this.#replica.doc.getMap(Root.meta).get("title"));
+  }
+
+  /** What the server said on joining; undefined before. */
+  get hello(): Hello | undefined {
+    return this.#replica.hello;
+  }
+
+  /** Whether this device may write, as far as it knows. */
+  get canWrite(): boolean {
+    return this.ended === undefined && this.hello?.role !== "viewer";
+  }
+
+  get saved_word(): Saved {
+    return savedWord([this.#replica, this.#companion], this.#connection);
+  }
+
+  /** Whether all that the server has was received on the present connection. */
+  get synced(): boolean {
+    return this.#replica.synced;
+  }
+
+  /** Nothing is here yet, neither from the local copy nor from the server. */
+  get isEmpty(): boolean {
+    return this.#replica.isEmpty;
+  }
+
+  /** Why the server ended this session for this device; undefined while it goes on. */
+  get ended(): CloseReason | undefined {
+    return this.#replica.ended ?? this.#companion.ended ?? this.#connection.ended;
+  }
+
+  /** Adds a message and asks the agent to answer it; works offline too. */
+  async send(text: string, options: SendOptions = {}): Promise<Run> {
+    this.#assertOpen();
+    const { run, parent, data, attachments, ...request } = options;
+    const message = compact<Omit<NewMessage, "text">>({ run, parent, data, attachments });
+    let id = "";
+    this.#replica.doc.transact(() => {
+      id = this.intents.run({ ...request, message: this.messages.create({ text, ...message }) });
+    }, this.#origin);
+    return new Run(this, id);
+  }
+
+  /** Asks for a run without a message, toward a goal. */
+  async execute(request: RunRequest): Promise<Run> {
+    this.#assertOpen();
+    return new Run(this, this.intents.run(request));
+  }
+
+  run(id: string): Run {
+    return new Run(this, id);
+  }
+
+  /** Stops what the agent is doing, and what waits for it. */
+  stop(reason = ""): void {
+    for (const run of this.runs.unfinished) this.intents.cancel(run.id, reason);
+  }
+
+  /** Asks for another title. */
+  rename(title: string): void {
+    this.intents.title(title);
+  }
+
+  /** Takes back the last change of the state that was made on this page. False where there is none. */
+  undo(): boolean {
+    return this.#undo.undo() !== null;
+  }
+
+  get canUndo(): boolean {
+    return this.#undo.canUndo();
+  }
+
+  /** Waits until everything made here is durable. Throws SessionError when the server will not take it. */
+  async saved(): Promise<void> {
+    for (;;) {
+      const changed = this.nextChange();
+      if (this.saved_word.word === "saved") return;
+      if (this.ended) throw SessionError.fromClose(this.ended, this.id);
+      await changed;
+    }
+  }
+
+  /** Waits until all that the server has is here. Throws SessionError when the server refuses this device. */
+  async joined(): Promise<void> {
+    for (;;) {
+      const changed = this.nextChange();
+      if (this.synced && this.#companion.synced) return;
+      if (this.ended) throw SessionError.fromClose(this.ended, this.id);
+      await changed;
+    }
+  }
+
+  /** By this, replicas are compared: equal contents have equal digests. */
+  digest(): string {
+    return sessionDigest(this.#replica.doc);
+  }
+
+  /** Everything this device has of the session, as JSON. */
+  export(): { session: string; messages: unknown; state: Json; counters: Json; draft: string } {
+    const { id, draft, counters, state, messages } = this;
+    return { session: id, messages: messages.all(), state: state.toJSON(), counters: counters.toJSON(), draft: draft.text };
+  }
+
+  /**
+   * Sets this replica aside and joins again, empty, under a new client id; sends once more what the server never
+   * admitted of one's own messages, requests and draft. What was refused, or may not be sent, is given back.
+   */
+  async reset_replica(): Promise<LeftOver[]> {
+    const refused = this.ended?.name === "replica_rejected" ? this.ended.detail : "";
+    const [old, oldCompanion] = [this.#replica, this.#companion];
+    await Promise.all([old.setAside(), oldCompanion.setAside()]);
+    this.#unobserve();
+    const options = this.#options;
+    this.#replica = await Replica.open(this.id, this.#connection, { ...options, presence: true });
+    this.#companion = await Replica.open(this.id + COMPANION_OF_ME, this.#connection, { ...options, presence: false });
+    this.#undo = this.#observe();
+    this.#connection.connect();
+    await this.joined();
+    return replay(old.doc, oldCompanion.doc, this, options.user, refused);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unobserve();
+    await Promise.all([this.#replica.close(), this.#companion.close()]);
+    const error = new SessionError("session_closed", "The session was closed on this device.", this.id);
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
+    this.forgetListeners();
+  }
+
+  /** Resolves at the next change of document or status; rejects when the session is closed. */
+  nextChange(): Promise<void> {
+    const change = new Promise<void>((resolve, reject) => this.#waiters.add({ resolve, reject }));
+    change.catch(() => undefined);
+    return change;
+  }
+
+  #holder(replica: () => Replica, origin: unknown): DocumentHolder {
+    return {
+      get doc() {
+        return replica().doc;
+      },
+      origin,
+    };
+  }
+
+  #observe(): Y.UndoManager {
+    const { user, device, name } = this.#options;
+    const [replica, companion, awareness] = [this.#replica, this.#companion, this.#replica.awareness];
+    this.presence.set({ user, device, name });
+    const onPresence = (): void => this.emit("presence");
+    awareness?.on("change", onPresence);
+    this.#subscriptions = [
+      replica.on("change", () => this.#changed("change")),
+      companion.on("change", () => this.#changed("change")),
+      replica.on("status", () => this.#changed("status")),
+      companion.on("status", () => this.#changed("status")),
+      replica.on("notice", (notice) => this.emit("notice", notice)),
+      this.#connection.on("status", () => this.#changed("status")),
+      () => awareness?.off("change", onPresence),
+    ];
+    const scope = [replica.doc.getMap(Root.state)];
+    return new Y.UndoManager(scope, { trackedOrigins: new Set([this.#origin]), captureTimeout: 0 });
+  }
+
+  #unobserve(): void {
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    this.#undo.destroy();
+  }
+
+  #changed(event: "change" | "status"): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.resolve();
+    this.emit(event);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new SessionError("session_closed", "The session was closed on this device.", this.id);
+    if (this.ended) throw SessionError.fromClose(this.ended, this.id);
+  }
+}
+
+/** `fields` without those that are undefined. */
+function compact<Fields extends object>(fields: { [Key in keyof Fields]: Fields[Key] | undefined }): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
+}
+

@@ -1,0 +1,57 @@
+import { useComputed, useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { open, openError, opening } from "./app_model.ts";
+import { Conversation } from "./conversation.tsx";
+import { Panel } from "./panel.tsx";
+import { sessionId } from "./route.ts";
+import { SessionList } from "./session_list.tsx";
+import { identity, panelWasOpen, savePanel } from "./settings.ts";
+import { Welcome } from "./welcome.tsx";
+import { words } from "./words/words.ts";
+
+const WIDE = "(min-width: 1101px)";
+
+export function App(): JSX.Element {
+  const panelOpen = useSignal(matchMedia(WIDE).matches && panelWasOpen());
+  const classes = useComputed(() => {
+    const panel = panelOpen.value && open.value;
+    return `app${sessionId.value ? " in-session" : ""}${panel ? " with-panel" : ""}`;
+  });
+  if (!identity.value) return <Welcome />;
+  const togglePanel = (): void => {
+    panelOpen.value = !panelOpen.value;
+    savePanel(panelOpen.value);
+  };
+  const model = open.value;
+  return (
+    <div class={classes}>
+      <a class="skip" href="#composer" onClick={focusComposer}>
+        {words().app.skip}
+      </a>
+      <SessionList />
+      {model ? (
+        <Conversation key={model.session.id} model={model} panelOpen={panelOpen.value} onPanel={togglePanel} />
+      ) : (
+        <Nothing />
+      )}
+      {model && panelOpen.value && <Panel key={`panel ${model.session.id}`} model={model} onClose={togglePanel} />}
+    </div>
+  );
+}
+
+function focusComposer(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>("#composer")?.focus();
+}
+
+function Nothing(): JSX.Element {
+  const { app, sessions } = words();
+  return (
+    <main class="conversation">
+      <div class="placeholder">
+        <img src="./icon.svg" alt="" />
+        {openError.value ? <p role="alert">{openError.value}</p> : <p>{opening.value ? app.loading : sessions.pick}</p>}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,133 @@
+import { useComputed, useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { shiftCaret, spliceBetween } from "../threadline/document/text_edit.ts";
+import { Icon } from "./icons.tsx";
+import type { SessionModel } from "./session_model.ts";
+import { words } from "./words/words.ts";
+
+const TYPING_MS = 3_000;
+
+/** The message in the making. Its text is the draft that follows the user to every device. */
+export function Composer({ model }: { model: SessionModel }): JSX.Element {
+  const { composer } = words();
+  const area = useRef<HTMLTextAreaElement>(null);
+  const composing = useRef(false);
+  const typing = useTyping(model);
+  const text = useSignal(model.draft.value);
+  const busy = useComputed(() => model.runs.value.some(({ ended_at }) => ended_at === undefined));
+  const { session } = model;
+
+  useEffect(
+    () =>
+      model.draft.subscribe((draft) => {
+        if (!composing.current) follow(area.current, draft);
+        text.value = draft;
+      }),
+    [model],
+  );
+  useEffect(() => {
+    if (matchMedia("(hover: hover)").matches) area.current?.focus();
+  }, [model]);
+
+  const write = (): void => {
+    if (composing.current || !area.current) return;
+    text.value = area.current.value;
+    session.draft.set(area.current.value);
+    typing(area.current.value !== "");
+  };
+  const send = (): void => {
+    const message = area.current?.value.trim();
+    if (!message || !session.canWrite) return;
+    void session.send(message);
+    session.draft.clear();
+    follow(area.current, "");
+    text.value = "";
+    typing(false);
+    area.current?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Escape" && busy.value) session.stop();
+    // While an input method composes, Enter picks a candidate. 229 is what some browsers say instead.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    send();
+  };
+  const note = model.ended.value ? composer.ended : session.canWrite ? composer.hint : composer.viewer;
+  return (
+    <div class="composer">
+      <div class="column">
+        <div class="box">
+          <textarea
+            id="composer"
+            ref={area}
+            data-testid="composer"
+            rows={1}
+            dir="auto"
+            aria-label={composer.label}
+            placeholder={composer.placeholder}
+            disabled={!session.canWrite}
+            enterkeyhint="send"
+            onInput={write}
+            onKeyDown={onKeyDown}
+            onCompositionStart={() => (composing.current = true)}
+            onCompositionEnd={() => {
+              composing.current = false;
+              write();
+            }}
+          />
+          {busy.value && (
+            <button
+              class="send stop"
+              type="button"
+              data-testid="stop"
+              aria-label={composer.stop}
+              title={composer.stop}
+              onClick={() => session.stop()}
+            >
+              <Icon name="stop" />
+            </button>
+          )}
+          {(!busy.value || text.value.trim() !== "") && (
+            <button
+              class="send"
+              type="button"
+              data-testid="send"
+              aria-label={composer.send}
+              title={composer.send}
+              disabled={text.value.trim() === "" || !session.canWrite}
+              onClick={send}
+            >
+              <Icon name="send" />
+            </button>
+          )}
+        </div>
+        <p class="hint">{note}</p>
+      </div>
+    </div>
+  );
+}
+
+/** Shows `draft` in the field without moving the caret from the words it stands at. */
+function follow(area: HTMLTextAreaElement | null, draft: string): void {
+  const splice = area && spliceBetween(area.value, draft);
+  if (!splice) return;
+  const [start, end] = [shiftCaret(area.selectionStart, splice), shiftCaret(area.selectionEnd, splice)];
+  area.value = draft;
+  if (document.activeElement === area) area.setSelectionRange(start, end);
+}
+
+/** Tells the others that this device is typing, until it has not for a while. */
+function useTyping(model: SessionModel): (typing: boolean) => void {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const now = useRef(false);
+  const say = (typing: boolean): void => {
+    clearTimeout(timer.current);
+    if (typing) timer.current = setTimeout(() => say(false), TYPING_MS);
+    if (typing === now.current) return;
+    now.current = typing;
+    model.session.presence.set({ typing: typing || null });
+  };
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return say;
+}

@@ -1,0 +1,50 @@
+import type { JSX } from "preact";
+import { titleOf } from "./app_model.ts";
+import { Banner } from "./banner.tsx";
+import { Composer } from "./composer.tsx";
+import { Icon } from "./icons.tsx";
+import { PresenceChips } from "./presence_chips.tsx";
+import { SavedWord } from "./saved_word.tsx";
+import type { SessionModel } from "./session_model.ts";
+import { Transcript } from "./transcript.tsx";
+import { words } from "./words/words.ts";
+
+export interface ConversationProps {
+  model: SessionModel;
+  panelOpen: boolean;
+  onPanel: () => void;
+}
+
+export function Conversation({ model, panelOpen, onPanel }: ConversationProps): JSX.Element {
+  const { panel, sessions } = words();
+  return (
+    <main class="conversation">
+      <header class="topbar">
+        <a class="icon-button back" href="#/" aria-label={sessions.back}>
+          <Icon name="back" />
+        </a>
+        <div class="heading">
+          <h1 dir="auto" data-testid="title">
+            {titleOf(model) || sessions.untitled}
+          </h1>
+          <SavedWord model={model} />
+        </div>
+        <PresenceChips model={model} />
+        <button
+          class="icon-button"
+          type="button"
+          data-testid="toggle-panel"
+          aria-label={panel.open}
+          aria-expanded={panelOpen}
+          onClick={onPanel}
+        >
+          <Icon name="panel" />
+        </button>
+      </header>
+      <PresenceChips model={model} row />
+      <Banner model={model} />
+      <Transcript model={model} />
+      <Composer model={model} />
+    </main>
+  );
+}

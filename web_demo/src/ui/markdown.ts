@@ -1,0 +1,46 @@
+/** Text of people and agents as HTML: marked reads it, DOMPurify takes out everything that could act. */
+
+import DOMPurify from "dompurify";
+import { Marked, type Tokens } from "marked";
+import { words } from "./words/words.ts";
+
+const reader = new Marked({ gfm: true, breaks: true });
+
+reader.use({
+  renderer: {
+    code: ({ text, lang }: Tokens.Code) => codeBlock(text, lang ?? ""),
+    // A picture from elsewhere would tell its host who reads this; a link lets the reader choose.
+    image: ({ href, text }: Tokens.Image) => `<a href="${escapeHtml(href)}">${escapeHtml(text || href)}</a>`,
+  },
+});
+
+DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.tagName !== "A") return;
+  node.setAttribute("target", "_blank");
+  node.setAttribute("rel", "noopener noreferrer nofollow");
+});
+
+const CONFIGURATION = {
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|#)/i,
+  FORBID_ATTR: ["style", "id", "name"],
+  FORBID_TAGS: ["style", "form", "input", "img", "picture", "video", "audio", "svg", "math", "dialog"],
+  ALLOWED_ATTR: ["href", "title", "class", "type", "data-copy", "target", "rel", "start", "align", "dir"],
+  ALLOW_DATA_ATTR: false,
+};
+
+/** Safe HTML. An open fence, as it stands while text streams in, is shown as the code it will be. */
+export function render(text: string): string {
+  return DOMPurify.sanitize(reader.parse(text, { async: false }), CONFIGURATION);
+}
+
+function codeBlock(text: string, language: string): string {
+  const name = /^[\w+#.-]+/.exec(language)?.[0] ?? "";
+  const bar = `<span>${escapeHtml(name)}</span><button type="button" data-copy="">${escapeHtml(words().app.copy)}</button>`;
+  const code = `<code class="language-${escapeHtml(name || "text")}">${escapeHtml(text)}</code>`;
+  return `<div class="code-block"><div class="bar">${bar}</div><pre>${code}</pre></div>`;
+}
+
+function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return text.replace(/[&<>"']/g, (character) => entities[character]!);
+}

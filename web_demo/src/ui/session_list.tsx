@@ -1,0 +1,94 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { createSession, listFailed, open, shownSessions, titleOf, type Listed } from "./app_model.ts";
+import { Icon } from "./icons.tsx";
+import { sessionHref, sessionId } from "./route.ts";
+import { SettingsDialog } from "./settings_dialog.tsx";
+import { identity } from "./settings.ts";
+import { language, words } from "./words/words.ts";
+
+export function SessionList(): JSX.Element {
+  const { app, sessions } = words();
+  const shown = shownSessions();
+  return (
+    <nav class="sidebar" aria-label={sessions.title}>
+      <div class="brand">
+        <img src="./icon.svg" alt="" />
+        {app.name}
+      </div>
+      <button class="button primary new" data-testid="new-session" type="button" onClick={createSession}>
+        <Icon name="plus" />
+        {sessions.create}
+      </button>
+      {listFailed.value && <p class="list-note">{sessions.offline}</p>}
+      <ul class="session-list" data-testid="session-list">
+        {shown.length === 0 && (
+          <li class="empty">
+            {sessions.empty} {sessions.emptyText}
+          </li>
+        )}
+        {shown.map((listed) => (
+          <Entry key={listed.id} listed={listed} />
+        ))}
+      </ul>
+      <Me />
+    </nav>
+  );
+}
+
+function Entry({ listed }: { listed: Listed }): JSX.Element {
+  const { sessions } = words();
+  const current = sessionId.value === listed.id;
+  const model = open.value;
+  const live = current && model?.session.id === listed.id ? titleOf(model) : "";
+  const title = live || listed.title || sessions.untitled;
+  return (
+    <li>
+      <a href={sessionHref(listed.id)} aria-current={current ? "page" : undefined} data-testid="session-link">
+        <span class="title" dir="auto">
+          {title}
+        </span>
+        <time class="when" dateTime={new Date(listed.at).toISOString()}>
+          {whenText(listed.at)}
+        </time>
+        {listed.status === "running" && <span class="about">{sessions.running}</span>}
+      </a>
+    </li>
+  );
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** When something was, as briefly as one can say it: the time of today, else the day. */
+export function whenText(at: number, now: number = Date.now()): string {
+  const { sessions } = words();
+  if (now - at < MINUTE_MS) return sessions.now;
+  const date = new Date(at);
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  if (at >= midnight) return date.toLocaleTimeString(language.value, { hour: "2-digit", minute: "2-digit" });
+  if (at >= midnight - DAY_MS) return sessions.yesterday;
+  return date.toLocaleDateString(language.value, { day: "numeric", month: "short" });
+}
+
+function Me(): JSX.Element | null {
+  const { settings } = words();
+  const editing = useSignal(false);
+  const me = identity.value;
+  if (!me) return null;
+  return (
+    <>
+      <button class="me" type="button" data-testid="settings" onClick={() => (editing.value = true)} aria-haspopup="dialog">
+        <span class="avatar" aria-hidden="true">
+          {me.name.slice(0, 2)}
+        </span>
+        <span class="names">
+          <span>{me.name}</span>
+          <small>{me.device}</small>
+        </span>
+        <span class="sr-only">{settings.title}</span>
+      </button>
+      {editing.value && <SettingsDialog me={me} onClose={() => (editing.value = false)} />}
+    </>
+  );
+}

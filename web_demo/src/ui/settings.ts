@@ -1,0 +1,102 @@
+/** What this browser remembers of its person: name, device, appearance, language. Nothing of it is secret. */
+
+import { signal } from "@preact/signals";
+import { isUserName } from "../threadline/document/ids.ts";
+import type { Language } from "./words/words.ts";
+
+export type Theme = "system" | "light" | "dark";
+
+export interface Identity {
+  /** The token; with `--auth none` it is the user's name. */
+  token: string;
+  name: string;
+  device: string;
+}
+
+const IDENTITY = "threadline.identity";
+const THEME = "threadline.theme";
+const LANGUAGE = "threadline.language";
+const PANEL = "threadline.panel";
+
+export const identity = signal<Identity | undefined>(readIdentity());
+export const theme = signal<Theme>((read(THEME) as Theme | null) ?? "system");
+
+export function saveIdentity(next: Identity): void {
+  write(IDENTITY, JSON.stringify(next));
+  identity.value = next;
+}
+
+export function saveTheme(next: Theme): void {
+  write(THEME, next);
+  theme.value = next;
+}
+
+export function savedLanguage(): Language | null {
+  return read(LANGUAGE) as Language | null;
+}
+
+export function saveLanguage(next: Language): void {
+  write(LANGUAGE, next);
+}
+
+export function panelWasOpen(): boolean {
+  return read(PANEL) !== "closed";
+}
+
+export function savePanel(open: boolean): void {
+  write(PANEL, open ? "open" : "closed");
+}
+
+function readIdentity(): Identity | undefined {
+  try {
+    const stored = JSON.parse(read(IDENTITY) ?? "null") as Partial<Identity> | null;
+    if (!stored || typeof stored.name !== "string" || !isUserName(stored.name)) return undefined;
+    return { token: stored.token || stored.name, name: stored.name, device: stored.device || guessDevice() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Storage may be refused (private windows); then nothing is remembered. */
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function write(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // The setting holds for this page only.
+  }
+}
+
+const SYSTEMS: [RegExp, string][] = [
+  [/iPhone/, "iPhone"],
+  [/iPad/, "iPad"],
+  [/CrOS/, "Chromebook"],
+  [/Windows/, "Windows"],
+  [/Mac OS X|Macintosh/, "Mac"],
+  [/Linux/, "Linux"],
+];
+
+const BROWSERS: [RegExp, string][] = [
+  [/Edg\//, "Edge"],
+  [/OPR\//, "Opera"],
+  [/Firefox\//, "Firefox"],
+  [/Chrome\//, "Chrome"],
+  [/Safari\//, "Safari"],
+];
+
+/** A name for this device from what the browser says of itself: "Pixel 9", "Chrome on Mac". */
+export function guessDevice(agent: string = navigator.userAgent): string {
+  const android = /Android [^;)]*; ([^;)]+?)(?: Build|\))/.exec(agent)?.[1];
+  if (android && android !== "K") return android;
+  const system = android ? "Android" : SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
+  if (system === "iPhone" || system === "iPad") return system;
+  const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1] ?? "Browser";
+  return system ? `${browser} on ${system}` : browser;
+}

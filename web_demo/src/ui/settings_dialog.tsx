@@ -1,0 +1,74 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { isUserName } from "../threadline/document/ids.ts";
+import { guessDevice, saveIdentity, saveLanguage, saveTheme, theme, type Identity, type Theme } from "./settings.ts";
+import { language, LANGUAGES, speak, words, type Language } from "./words/words.ts";
+
+const THEMES: Theme[] = ["system", "light", "dark"];
+
+/** Name, device, appearance and language. A changed name is another user, with copies of its own. */
+export function SettingsDialog({ me, onClose }: { me: Identity; onClose: () => void }): JSX.Element {
+  const { app, settings } = words();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const name = useSignal(me.name);
+  const device = useSignal(me.device);
+  useEffect(() => dialog.current?.showModal(), []);
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    const given = name.value.trim();
+    if (!isUserName(given)) return;
+    const next = { token: given === me.name ? me.token : given, name: given, device: device.value.trim() || guessDevice() };
+    if (next.name !== me.name || next.device !== me.device) saveIdentity(next);
+    onClose();
+  };
+  return (
+    <dialog ref={dialog} onClose={onClose} aria-labelledby="settings-title">
+      <h2 id="settings-title">{settings.title}</h2>
+      <form onSubmit={submit}>
+        <label class="field">
+          {settings.name}
+          <input value={name} onInput={(event) => (name.value = event.currentTarget.value)} maxLength={128} required />
+          <small>{settings.changeNameText}</small>
+        </label>
+        <label class="field">
+          {settings.device}
+          <input value={device} onInput={(event) => (device.value = event.currentTarget.value)} maxLength={64} />
+        </label>
+        <label class="field">
+          {settings.theme}
+          <select value={theme.value} onChange={(event) => saveTheme(event.currentTarget.value as Theme)}>
+            {THEMES.map((option) => (
+              <option key={option} value={option}>
+                {settings.themes[option]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field">
+          {settings.language}
+          <select value={language.value} onChange={(event) => choose(event.currentTarget.value as Language)}>
+            {Object.entries(LANGUAGES).map(([code, { name: label }]) => (
+              <option key={code} value={code} lang={code}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </label>
+        <div class="actions">
+          <button class="button" type="button" onClick={onClose}>
+            {app.cancel}
+          </button>
+          <button class="button primary" type="submit">
+            {app.save}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+function choose(next: Language): void {
+  saveLanguage(next);
+  void speak(next);
+}
