@@ -25,13 +25,13 @@ from threadline_server.backplane.base import (
     Position,
     WrongLineage,
 )
-from threadline_server.backplane.embedded.bus import Feeds
 from threadline_server.backplane.embedded.heads import Head, Heads
 from threadline_server.backplane.embedded.leases import Leases
 from threadline_server.backplane.embedded.log import write_turns
 from threadline_server.backplane.embedded.schema import row_of
 from threadline_server.backplane.embedded.syncer import Committed, Waiting
 from threadline_server.backplane.embedded.turnstile import Turnstile
+from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.turn_bytes import encode_turn
 
 RETRY_S = 0.25

@@ -35,7 +35,6 @@ from threadline_server.backplane.base import (
 )
 from threadline_server.backplane.embedded import catalogue, checkpoint, log
 from threadline_server.backplane.embedded.appender import Appender
-from threadline_server.backplane.embedded.bus import Feeds, Hints, NothingToHear
 from threadline_server.backplane.embedded.compaction import compact
 from threadline_server.backplane.embedded.connections import Connections
 from threadline_server.backplane.embedded.heads import Heads
@@ -44,7 +43,9 @@ from threadline_server.backplane.embedded.lock import DirectoryLock
 from threadline_server.backplane.embedded.schema import FILE_NAME, connect, prepare
 from threadline_server.backplane.embedded.syncer import Committed, Syncer, Waiting, rewrite, sync_file
 from threadline_server.backplane.embedded.turnstile import Turnstile
+from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.follower import Follower
+from threadline_server.backplane.hints import Hints
 from threadline_server.backplane.objects import DirectoryObjects, blob_key, session_prefix, sync_directory
 
 UPKEEP_S = 0.5
@@ -424,6 +425,13 @@ class EmbeddedBackplane:
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
         documents = await self._connections.read(catalogue.documents_of, session)
         return tuple(DocumentName(name) for _, name in documents)
+
+
+class NothingToHear:
+    """A subscription of what other nodes publish, where there are none."""
+
+    def close(self) -> None:
+        return
 
 
 def _check_kept(connection: sqlite3.Connection, committed: Committed) -> None:

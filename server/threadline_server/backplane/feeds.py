@@ -1,18 +1,12 @@
-"""What goes round inside the process: turns to followers, run hints to whoever waits for them.
-
-One process is one node, so what is published for *other* nodes has nobody to go to here.
-"""
+"""The followers of a node's documents: who is told of a turn, and who of a deletion."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 from threadline.ids import SessionId, split_document_name
-from threadline_server.backplane.base import DocumentName, LoggedTurn, RunHint
+from threadline_server.backplane.base import DocumentName, LoggedTurn
 from threadline_server.backplane.follower import Follower
-
-MAX_HINTS = 1_000
 
 
 class Feeds:
@@ -37,6 +31,9 @@ class Feeds:
         if not followers:
             self._followers.pop(follower.document, None)
 
+    def __iter__(self) -> Iterator[DocumentName]:
+        return iter(self._followers)
+
     def of(self, document: DocumentName) -> tuple[Follower, ...]:
         return tuple(self._followers.get(document, ()))
 
@@ -49,32 +46,3 @@ class Feeds:
         for document in [name for name in self._followers if split_document_name(name)[0] == session]:
             for follower in self.of(document):
                 follower.delete()
-
-
-class Hints:
-    """Run hints for whoever iterates; each of them gets every hint, the oldest are dropped past the bound."""
-
-    def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[RunHint]] = set()
-
-    def give(self, hint: RunHint) -> None:
-        for waiting in self._queues:
-            if waiting.full():
-                waiting.get_nowait()
-            waiting.put_nowait(hint)
-
-    async def iterate(self) -> AsyncIterator[RunHint]:
-        waiting: asyncio.Queue[RunHint] = asyncio.Queue(MAX_HINTS)
-        self._queues.add(waiting)
-        try:
-            while True:
-                yield await waiting.get()
-        finally:
-            self._queues.discard(waiting)
-
-
-class NothingToHear:
-    """A subscription of what other nodes publish, where there are none."""
-
-    def close(self) -> None:
-        return
