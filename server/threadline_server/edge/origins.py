@@ -1,4 +1,4 @@
-"""Which web pages may use this server: a browser names its page's origin, and lets any page connect anywhere."""
+"""Which web pages may use this server: a browser names its origin, and lets any page connect anywhere."""
 
 from __future__ import annotations
 
