@@ -1,0 +1,433 @@
+"""One update on its way into the item index.
+
+Sections are integrated as far as they go, each struct as soon as all it refers to is there: its predecessor
+in the clock, its origin and right origin, its parent. A section that waits for another is taken up again when
+that one has come far enough.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Final
+
+from threadline.document.judgement import ContentKind, RuleBook
+from threadline_server.backplane.base import ClockRange
+from threadline_server.rooms.deletion import Deletion
+from threadline_server.rooms.gate_limits import GateLimits
+from threadline_server.rooms.item_index import (
+    GONE,
+    KIND_MASK,
+    NO_KEY,
+    NO_TYPE,
+    SAW_KEYS,
+    SAW_TEXT,
+    SAW_VALUES,
+    TYPE_KIND_MASK,
+    UNKNOWN_TYPE,
+    ClientRuns,
+    ItemIndex,
+)
+from threadline_server.rooms.judge import Judge
+from threadline_server.rooms.list_order import ListOrder
+from threadline_server.rooms.update_reader import (
+    ANY,
+    ARRAY,
+    BINARY,
+    DELETED,
+    EMBED,
+    FORMAT,
+    GC,
+    JSON,
+    MAP,
+    SKIP,
+    STRING,
+    TEXT,
+    TYPE,
+    XML_FRAGMENT,
+    XML_HOOK,
+    XML_TEXT,
+    ParsedUpdate,
+    Section,
+    Struct,
+    malformed,
+)
+from threadline_server.rooms.update_writer import Accepted, cut_string, write_update
+from threadline_server.rooms.verdict import Verdict
+
+_ROOT_KINDS: Final = {ContentKind.MAP: MAP, ContentKind.TEXT: TEXT, ContentKind.ARRAY: ARRAY}
+_NOBODY: Final = -1
+
+
+class _Progress:
+    """How far one section has come. `ended` says that nothing more of it can be taken."""
+
+    __slots__ = ("at", "ended", "section", "taken")
+
+    def __init__(self, section: Section) -> None:
+        self.section: Section = section
+        self.at: int = 0
+        self.ended: bool = False
+        self.taken: Accepted | None = None
+
+
+class Admission:
+    """`judge` is None for what the log has: it is taken without being judged."""
+
+    __slots__ = (
+        "_created",
+        "_gap",
+        "_in_key",
+        "_in_type",
+        "_index",
+        "_judge",
+        "_limits",
+        "_missing_client",
+        "_missing_clock",
+        "_new_clients",
+        "_order",
+        "_owner",
+        "_parsed",
+        "_progress",
+        "_replaced",
+        "_rules",
+        "_verbatim",
+    )
+
+    def __init__(
+        self,
+        index: ItemIndex,
+        order: ListOrder,
+        rules: RuleBook,
+        limits: GateLimits,
+        parsed: ParsedUpdate,
+        owner: int,
+        judge: Judge | None,
+    ) -> None:
+        self._index: ItemIndex = index
+        self._order: ListOrder = order
+        self._rules: RuleBook = rules
+        self._limits: GateLimits = limits
+        self._parsed: ParsedUpdate = parsed
+        self._owner: int = owner
+        self._judge: Judge | None = judge
+        self._progress: list[_Progress] = []
+        self._created: list[tuple[str, str]] = []
+        self._replaced: list[tuple[int, int]] = []
+        self._gap: bool = False
+        self._verbatim: bool = True
+        self._new_clients: int = 0
+        self._missing_client: int = _NOBODY
+        self._missing_clock: int = 0
+        self._in_type: int = NO_TYPE
+        self._in_key: int = NO_KEY
+
+    def run(self, users: list[str]) -> Verdict:
+        """Integrate everything that can be. Raises MalformedUpdate or Refused half-way; the caller undoes."""
+        self._integrate_sections()
+        accepted: list[Accepted] = []
+        ranges: list[ClockRange] = []
+        for progress in self._progress:
+            taken = progress.taken
+            if taken is not None:
+                accepted.append(taken)
+                runs = self._index.by_id[taken.client]
+                ranges.append(ClockRange(taken.client, taken.clock, runs.next))
+            if progress.at < len(progress.section.structs):
+                self._gap = True
+        deletion = Deletion(self._index, self._judge, users, accepted, self._replaced)
+        deletion.run(self._parsed.deletes, self._gap)
+        gap = self._gap or deletion.gap
+        if not accepted and not deletion.accepted:
+            return Verdict(None, (), gap, ())
+        if self._verbatim and deletion.verbatim and not gap:
+            update = self._parsed.data
+        else:
+            update = write_update(self._parsed.data, accepted, deletion.accepted)
+        return Verdict(update, tuple(ranges), gap, tuple(self._created))
+
+    # sections
+
+    def _integrate_sections(self) -> None:
+        for section in self._parsed.sections:
+            self._progress.append(_Progress(section))
+            if not section.structs:
+                self._verbatim = False
+        waiting: dict[int, list[tuple[int, int]]] = {}
+        ready = list(range(len(self._progress) - 1, -1, -1))
+        while ready:
+            at = ready.pop()
+            progress = self._progress[at]
+            self._advance(progress)
+            if self._missing_client != _NOBODY:
+                queue = waiting.setdefault(self._missing_client, [])
+                heappush(queue, (self._missing_clock, at))
+            woken = waiting.get(progress.section.client)
+            if woken:
+                runs = self._index.by_id.get(progress.section.client)
+                while runs is not None and woken and woken[0][0] < runs.next:
+                    ready.append(heappop(woken)[1])
+
+    def _advance(self, progress: _Progress) -> None:
+        """Take structs until one has to wait; `_missing_client` then says for whom."""
+        self._missing_client = _NOBODY
+        section = progress.section
+        structs = section.structs
+        runs = self._index.by_id.get(section.client)
+        clock = 0 if runs is None else runs.next
+        while progress.at < len(structs) and not progress.ended:
+            item = structs[progress.at]
+            if item.clock + item.length <= clock:
+                self._verbatim = False
+            elif item.ref == SKIP or item.clock > clock or (runs is not None and runs.owner != self._owner):
+                progress.ended = True
+                return
+            elif not self._all_known(item, clock):
+                return
+            else:
+                if runs is None:
+                    runs = self._new_client(section.client)
+                self._take(progress, item, runs)
+                clock = runs.next
+            progress.at += 1
+
+    def _new_client(self, client: int) -> ClientRuns:
+        self._new_clients += 1
+        if self._judge is not None:
+            if self._new_clients > self._limits.max_new_clients:
+                malformed("the update introduces too many client ids")
+            if len(self._index.clients) >= self._limits.max_clients:
+                malformed("the document has too many client ids")
+        return self._index.add_client(client, self._owner)
+
+    def _all_known(self, item: Struct, clock: int) -> bool:
+        if item.clock < clock:
+            return self._known(item.right_client, item.right_clock)
+        return (
+            self._known(item.origin_client, item.origin_clock)
+            and self._known(item.right_client, item.right_clock)
+            and self._known(item.parent_client, item.parent_clock)
+        )
+
+    def _known(self, client: int, clock: int) -> bool:
+        if client < 0:
+            return True
+        runs = self._index.by_id.get(client)
+        if runs is not None and clock < runs.next:
+            return True
+        self._missing_client = client
+        self._missing_clock = clock
+        return False
+
+    # one struct
+
+    def _take(self, progress: _Progress, item: Struct, runs: ClientRuns) -> None:
+        known = runs.next - item.clock
+        self._account(progress, item, runs, known)
+        length = item.length - known
+        if item.ref == GC:
+            self._take_gone(runs, length)
+            return
+        origin: ClientRuns | None = None
+        origin_clock = 0
+        if known:
+            origin = runs
+            origin_clock = runs.next - 1
+        elif item.origin_client >= 0:
+            origin = self._index.by_id[item.origin_client]
+            origin_clock = item.origin_clock
+        right: ClientRuns | None = None
+        if item.right_client >= 0:
+            right = self._index.by_id[item.right_client]
+        if not self._locate(item, origin, origin_clock, right):
+            self._take_gone(runs, length)
+            return
+        type_id = self._in_type
+        if self._judge is None:
+            if self._index.type_flags[type_id] & TYPE_KIND_MASK == UNKNOWN_TYPE:
+                self._check_kind(item, type_id, self._in_key != NO_KEY)
+        else:
+            self._check_pairs(origin, origin_clock, right, item.right_clock)
+            self._check_kind(item, type_id, self._in_key != NO_KEY)
+            if item.ref == TYPE and self._index.type_depths[type_id] >= self._limits.max_nesting:
+                malformed("types are nested too deeply")
+            self._judge.struct(item, known, runs, type_id, self._in_key)
+        if self._in_key != NO_KEY:
+            if right is not None and self._judge is not None:
+                malformed("a value at a key has a right origin")
+            self._take_keyed(item, runs, length, origin, origin_clock)
+        else:
+            self._take_listed(item, runs, length, origin, origin_clock, right)
+        self._note_content(item, runs, known, length)
+
+    def _account(self, progress: _Progress, item: Struct, runs: ClientRuns, known: int) -> None:
+        taken = progress.taken
+        if taken is None:
+            taken = progress.taken = Accepted(runs.client, runs.next)
+            taken.data_start = item.start
+            if known:
+                self._verbatim = False
+                taken.first = item
+                taken.known = known
+                taken.data_start = item.end
+        taken.count += 1
+        taken.data_end = item.end
+
+    def _take_gone(self, runs: ClientRuns, length: int) -> None:
+        start = runs.next
+        self._index.add_gone(runs, length)
+        self._index.add_dead(runs, start, start + length)
+
+    def _locate(
+        self, item: Struct, origin: ClientRuns | None, origin_clock: int, right: ClientRuns | None
+    ) -> bool:
+        """Find type and key of the struct. False where that place is gone."""
+        index = self._index
+        if origin is None and right is None:
+            return self._locate_parent(item)
+        self._in_type = NO_TYPE
+        if origin is not None:
+            row = origin.row_at(origin_clock)
+            if origin.metas[row] & KIND_MASK == GONE:
+                return False
+            self._in_type = origin.parents[row]
+            self._in_key = index.key_at(origin, row, origin_clock)
+        if right is not None:
+            row = right.row_at(item.right_clock)
+            if right.metas[row] & KIND_MASK == GONE:
+                return False
+            type_id = right.parents[row]
+            key = index.key_at(right, row, item.right_clock)
+            if self._in_type == NO_TYPE:
+                self._in_type = type_id
+                self._in_key = key
+            elif self._in_type != type_id or self._in_key != NO_KEY or key != NO_KEY:
+                malformed("a struct's origins are in different places")
+        return True
+
+    def _locate_parent(self, item: Struct) -> bool:
+        index = self._index
+        if item.root is not None:
+            self._in_type = self._root(item.root)
+        else:
+            runs = index.by_id[item.parent_client]
+            self._in_type = runs.type_at(item.parent_clock)
+            if self._in_type == NO_TYPE:
+                if runs.is_dead(item.parent_clock):
+                    return False
+                malformed("a struct's parent is not a type")
+        self._in_key = NO_KEY
+        if item.key is not None:
+            self._in_key = index.keys.add(item.key, not index.is_root(self._in_type))
+            if item.root is not None:
+                self._created.append((item.root, item.key))
+        return True
+
+    def _root(self, name: str) -> int:
+        index = self._index
+        known = index.root_ids.get(name, NO_TYPE)
+        if known != NO_TYPE:
+            return known
+        kind = self._rules.root_kind(name)
+        if kind is None and self._judge is not None and len(index.root_names) >= self._limits.max_roots:
+            malformed("the document has too many roots")
+        return index.root(name, UNKNOWN_TYPE if kind is None else _ROOT_KINDS[kind])
+
+    def _check_pairs(
+        self, origin: ClientRuns | None, origin_clock: int, right: ClientRuns | None, right_clock: int
+    ) -> None:
+        if origin is not None and origin.splits_pair(origin_clock + 1):
+            malformed("a struct's origin is inside a character")
+        if right is not None and right.splits_pair(right_clock):
+            malformed("a struct's right origin is inside a character")
+
+    def _check_kind(self, item: Struct, type_id: int, keyed: bool) -> None:
+        """pycrdt reads a type as its kind says, and never returns from some contents of another kind."""
+        flags = self._index.type_flags[type_id]
+        kind = flags & TYPE_KIND_MASK
+        ref = item.ref
+        if kind == UNKNOWN_TYPE:
+            self._infer(item, type_id, keyed, flags)
+        elif keyed:
+            if kind in (ARRAY, XML_FRAGMENT) or ref in (STRING, EMBED, FORMAT):
+                malformed("a struct does not fit the type it is in")
+        elif kind in (TEXT, XML_TEXT):
+            if ref in (ANY, JSON, BINARY):
+                malformed("a struct does not fit the type it is in")
+        elif kind == ARRAY:
+            if ref in (STRING, EMBED, FORMAT):
+                malformed("a struct does not fit the type it is in")
+        elif kind in (MAP, XML_HOOK) or ref not in (TYPE, DELETED):
+            malformed("a struct does not fit the type it is in")
+
+    def _infer(self, item: Struct, type_id: int, keyed: bool, flags: int) -> None:
+        """A root outside the schema is what its first contents say: text and values never go together."""
+        ref = item.ref
+        if keyed:
+            if ref in (STRING, EMBED, FORMAT) and self._judge is not None:
+                malformed("a struct does not fit the type it is in")
+            saw, never = SAW_KEYS, SAW_VALUES
+        elif ref in (STRING, EMBED, FORMAT):
+            saw, never = SAW_TEXT, SAW_VALUES
+        elif ref in (ANY, JSON, BINARY):
+            saw, never = SAW_VALUES, SAW_TEXT | SAW_KEYS
+        else:
+            return
+        if flags & never and self._judge is not None:
+            malformed("a struct does not fit the type it is in")
+        if not flags & saw:
+            self._index.journal.put(self._index.type_flags, type_id, flags | saw)
+
+    def _take_keyed(
+        self, item: Struct, runs: ClientRuns, length: int, origin: ClientRuns | None, origin_clock: int
+    ) -> None:
+        """The value it replaces is deleted with that, and so are all of its own units but the last."""
+        index = self._index
+        type_id = self._in_type
+        start = runs.next
+        key_id = self._in_key
+        follows = origin is runs and origin_clock == start - 1
+        if origin is not None:
+            if not origin.is_dead(origin_clock):
+                index.add_dead(origin, origin_clock, origin_clock + 1)
+                self._replaced.append((origin.client, origin_clock))
+            if item.ref == TYPE or not (follows and index.extends_field(runs, type_id, key_id)):
+                index.add_link(runs, origin, origin_clock)
+        if item.ref == TYPE:
+            index.add_type(runs, item.type_kind, index.type_depths[type_id] + 1)
+            index.add_branch(runs, type_id, key_id)
+            return
+        index.add_field(runs, type_id, key_id, follows)
+        if length > 1:
+            index.add_following_fields(runs, type_id, key_id, length - 1)
+            index.add_dead(runs, start, start + length - 1)
+
+    def _take_listed(
+        self,
+        item: Struct,
+        runs: ClientRuns,
+        length: int,
+        origin: ClientRuns | None,
+        origin_clock: int,
+        right: ClientRuns | None,
+    ) -> None:
+        index = self._index
+        type_id = self._in_type
+        leaf = item.ref != TYPE
+        ordered = self._order.place(
+            type_id, runs, length, leaf, origin, origin_clock, right, item.right_clock
+        )
+        if not ordered and self._judge is not None:
+            malformed("a struct's right origin is not after its origin")
+        if leaf:
+            index.add_leaf(runs, type_id, length)
+        else:
+            index.add_type(runs, item.type_kind, index.type_depths[type_id] + 1)
+            index.add_node(runs, type_id)
+
+    def _note_content(self, item: Struct, runs: ClientRuns, known: int, length: int) -> None:
+        start = runs.next - length
+        if item.ref == DELETED:
+            self._index.add_dead(runs, start, runs.next)
+        elif item.text is not None:
+            text = item.text if known == 0 else cut_string(item.text, known)
+            self._index.add_pairs(runs, start, text)

@@ -1,0 +1,191 @@
+"""The delete set of one update: what of it is new, and whether it may be.
+
+What is deleted already is left out. A unit that is not may be deleted if the rules grant it, if a type around
+it is deleted (by this update or before), or if another value has its key: replicas delete the value that lost
+by themselves, and their next delete set says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadline.errors import Refused
+from threadline_server.rooms.item_index import (
+    BURST,
+    KIND_MASK,
+    NO_KEY,
+    ClientRuns,
+    ItemIndex,
+)
+from threadline_server.rooms.judge import Judge, readable
+from threadline_server.rooms.key_contest import KeyContest
+from threadline_server.rooms.update_reader import malformed
+from threadline_server.rooms.update_writer import Accepted
+
+
+class _Doubtful:
+    """Units `start` to `end`, alike in place, that the rules do not grant."""
+
+    __slots__ = ("end", "key_id", "runs", "start", "type_id")
+
+    def __init__(self, runs: ClientRuns, start: int, end: int, type_id: int, key_id: int) -> None:
+        self.runs: ClientRuns = runs
+        self.start: int = start
+        self.end: int = end
+        self.type_id: int = type_id
+        self.key_id: int = key_id
+
+
+class Deletion:
+    """`accepted` are (client, first clock, end) to pass on, `verbatim` whether that is all of the delete
+    set."""
+
+    __slots__ = (
+        "_doubtful",
+        "_index",
+        "_judge",
+        "_replaced",
+        "_starts",
+        "_users",
+        "accepted",
+        "gap",
+        "verbatim",
+    )
+
+    def __init__(
+        self,
+        index: ItemIndex,
+        judge: Judge | None,
+        users: list[str],
+        taken: Sequence[Accepted],
+        replaced: list[tuple[int, int]],
+    ) -> None:
+        self._index: ItemIndex = index
+        self._judge: Judge | None = judge
+        self._users: list[str] = users
+        self._starts: dict[int, int] = {}
+        for section in taken:
+            self._starts[section.client] = section.clock
+        self._replaced: dict[int, list[int]] = {}
+        for client, clock in replaced:
+            self._replaced.setdefault(client, []).append(clock)
+        self._doubtful: list[_Doubtful] = []
+        self.accepted: list[tuple[int, int, int]] = []
+        self.gap: bool = False
+        self.verbatim: bool = True
+
+    def run(self, deletes: list[tuple[int, int, int]], gap: bool) -> None:
+        """Raises MalformedUpdate or Refused. With a `gap` what is not granted is not yet: its reason may be
+        missing."""
+        for client, clock, length in deletes:
+            runs = self._index.by_id.get(client)
+            if runs is None or clock >= runs.next:
+                self.gap = True
+                self.verbatim = False
+                continue
+            end = clock + length
+            if end > runs.next:
+                end = runs.next
+                self.gap = True
+                self.verbatim = False
+            if self._judge is not None and (runs.splits_pair(clock) or runs.splits_pair(end)):
+                malformed("a deletion begins or ends inside a character")
+            self._range(runs, clock, end)
+        if self._doubtful:
+            self._settle(gap or self.gap)
+
+    def _range(self, runs: ClientRuns, clock: int, end: int) -> None:
+        while clock < end:
+            dead = min(runs.dead_until(clock), end)
+            if dead > clock:
+                self._dead(runs, clock, dead)
+                clock = dead
+            else:
+                until = runs.alive_until(clock, end)
+                self._alive(runs, clock, until)
+                clock = until
+
+    def _dead(self, runs: ClientRuns, clock: int, end: int) -> None:
+        """Units that are deleted: passed on where it is this update that deleted them in another way."""
+        client = runs.client
+        own = max(clock, self._starts.get(client, runs.next))
+        if own < end:
+            self.accepted.append((client, own, end))
+        before = min(end, own)
+        passed = 0
+        for replaced in self._replaced.get(client, ()):
+            if clock <= replaced < before:
+                self.accepted.append((client, replaced, replaced + 1))
+                passed += 1
+        if passed < before - clock:
+            self.verbatim = False
+
+    def _alive(self, runs: ClientRuns, clock: int, end: int) -> None:
+        while clock < end:
+            row = runs.row_at(clock)
+            until = min(runs.row_end(row), end)
+            if runs.metas[row] & KIND_MASK == BURST:
+                until = clock + 1
+            type_id = runs.parents[row]
+            key_id = self._index.key_at(runs, row, clock)
+            if self._granted(runs, type_id, key_id):
+                self._accept(runs, clock, until)
+            else:
+                self._doubtful.append(_Doubtful(runs, clock, until, type_id, key_id))
+            clock = until
+
+    def _granted(self, runs: ClientRuns, type_id: int, key_id: int) -> bool:
+        if self._judge is None:
+            return True
+        return self._judge.may_delete(type_id, key_id, runs.owner, self._users[runs.owner])
+
+    def _accept(self, runs: ClientRuns, start: int, end: int) -> None:
+        self._index.add_dead(runs, start, end)
+        self.accepted.append((runs.client, start, end))
+
+    # what the rules do not grant
+
+    def _settle(self, gap: bool) -> None:
+        self._take_what_goes_along()
+        if self._doubtful:
+            self._drop_what_lost()
+            self._take_what_goes_along()
+        if not self._doubtful:
+            return
+        if not gap:
+            first = self._doubtful[0]
+            assert self._judge is not None
+            path = self._judge.path(first.type_id, first.key_id)
+            raise Refused(readable(path), "You may not delete this.")
+        self.gap = True
+        self.verbatim = False
+
+    def _take_what_goes_along(self) -> None:
+        """Take what is in a deleted type. Types taken so may have others in them."""
+        progress = True
+        while progress and self._doubtful:
+            progress = False
+            rest: list[_Doubtful] = []
+            for doubtful in self._doubtful:
+                if self._index.under_dead(doubtful.type_id):
+                    self._accept(doubtful.runs, doubtful.start, doubtful.end)
+                    progress = True
+                else:
+                    rest.append(doubtful)
+            self._doubtful = rest
+
+    def _drop_what_lost(self) -> None:
+        """Mark what is deleted because another value won its key; such a deletion is nothing new."""
+        contest = KeyContest(self._index)
+        for doubtful in self._doubtful:
+            if doubtful.key_id != NO_KEY:
+                contest.ask(doubtful.runs, doubtful.end - 1)
+            contest.ask_around(doubtful.type_id)
+        contest.mark_losers()
+        rest: list[_Doubtful] = []
+        for doubtful in self._doubtful:
+            if doubtful.runs.is_dead(doubtful.end - 1):
+                self.verbatim = False
+            else:
+                rest.append(doubtful)
+        self._doubtful = rest

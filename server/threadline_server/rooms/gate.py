@@ -1,0 +1,120 @@
+"""The gate: nothing reaches the document library or the log that it has not let through.
+
+An update is parsed whole, then integrated into the item index in dependency order across its sections. Each
+struct is
+
+* *known*: the index has it; it is dropped, and one that is known in part is trimmed;
+* *next*: its clock and everything it refers to are there; it is judged by the rules and taken;
+* *not yet*: something before it is missing, or it is of another user's client id; it is left out, nothing of
+  it is stored, and `Verdict.gap` says that there was such a thing.
+
+Deletes are cut down to what is known and not deleted yet; what remains must be the overwritten value of a
+key, go with a container that goes, or be granted by the rules. An update is taken whole (but for what is
+known or not yet) or not at all: `MalformedUpdate` and `Refused` leave the gate as it was.
+"""
+
+from __future__ import annotations
+
+from threadline.actors import Actor
+from threadline.document.judgement import RuleBook
+from threadline.protocol.varint import encode_uint
+from threadline_server.backplane.base import ClockRange
+from threadline_server.rooms.admission import Admission
+from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS, GateLimits
+from threadline_server.rooms.index_stats import index_stats
+from threadline_server.rooms.index_store import IndexDamaged, dump_index, load_index
+from threadline_server.rooms.item_index import ItemIndex
+from threadline_server.rooms.judge import Judge
+from threadline_server.rooms.list_order import ListOrder
+from threadline_server.rooms.update_reader import MalformedUpdate, read_update
+from threadline_server.rooms.verdict import Verdict
+
+__all__ = ["Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
+
+
+class Gate:
+    """The gate of one document. `rules` are those of its kind."""
+
+    __slots__ = ("_index", "_limits", "_order", "_rules", "_user_ids", "_users")
+
+    def __init__(self, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS) -> None:
+        self._rules: RuleBook = rules
+        self._limits: GateLimits = limits
+        self._index: ItemIndex = ItemIndex()
+        self._order: ListOrder = ListOrder(self._index)
+        self._users: list[str] = []
+        self._user_ids: dict[str, int] = {}
+
+    def admit(self, update: bytes, actor: Actor, *, whole: bool = False) -> Verdict:
+        """Judge what `actor` sent; `whole` says it came as a sync step 2.
+
+        Raises MalformedUpdate or Refused, and has then changed nothing.
+        """
+        index = self._index
+        parsed = read_update(update, self._limits, whole=whole)
+        judge = Judge(index, self._rules, actor)
+        owner = self._user_number(actor.user)
+        admission = Admission(index, self._order, self._rules, self._limits, parsed, owner, judge)
+        index.begin()
+        try:
+            verdict = admission.run(self._users)
+        except BaseException:
+            index.undo()
+            raise
+        index.keep()
+        return verdict
+
+    def trust(self, update: bytes, user: str) -> tuple[ClockRange, ...]:
+        """Take what the log has, written by `user`, without judging it. Gives back the clocks that were new.
+
+        Raises MalformedUpdate where it is no update, or something before it is missing: the gate is of no use
+        then.
+        """
+        parsed = read_update(update, self._limits, whole=True, values=False)
+        owner = self._user_number(user)
+        admission = Admission(self._index, self._order, self._rules, self._limits, parsed, owner, None)
+        verdict = admission.run(self._users)
+        if verdict.gap:
+            raise MalformedUpdate("an update of the log refers to what the log does not have")
+        return verdict.ranges
+
+    def dump(self) -> bytes:
+        """All that the gate knows, to be stored with the base that has the same updates."""
+        return dump_index(self._index, self._order, self._users)
+
+    @classmethod
+    def load(cls, data: bytes, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS) -> Gate:
+        """The gate that `dump` gave. Raises IndexDamaged."""
+        gate = cls(rules, limits)
+        gate._index, gate._order, gate._users = load_index(data)
+        gate._user_ids = {user: number for number, user in enumerate(gate._users)}
+        return gate
+
+    def stats(self) -> dict[str, int]:
+        """Counts of what the index has, and its size in bytes."""
+        return index_stats(self._index, self._order)
+
+    def owner(self, client: int) -> str | None:
+        """The user whose devices extend `client`; None while nothing of it is known."""
+        runs = self._index.runs_of(client)
+        return None if runs is None else self._users[runs.owner]
+
+    def next_clock(self, client: int) -> int:
+        runs = self._index.runs_of(client)
+        return 0 if runs is None else runs.next
+
+    def state_vector(self) -> bytes:
+        """As Yjs encodes it: for each client id the clock it writes next."""
+        parts = [encode_uint(len(self._index.clients))]
+        for runs in self._index.clients:
+            parts.append(encode_uint(runs.client))
+            parts.append(encode_uint(runs.next))
+        return b"".join(parts)
+
+    def _user_number(self, user: str) -> int:
+        known = self._user_ids.get(user, -1)
+        if known < 0:
+            known = len(self._users)
+            self._users.append(user)
+            self._user_ids[user] = known
+        return known
