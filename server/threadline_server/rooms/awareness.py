@@ -150,7 +150,7 @@ class Awareness:
         return True
 
     def _has_room_for(self, holder: Contributor) -> bool:
-        if len(self._present) >= self._options.max_awareness_entries:
+        if len(self._present) >= self._options.max_present_devices:
             return False
         if len(self._present) < self._options.max_awareness_per_member:
             return True
@@ -164,7 +164,7 @@ class Awareness:
             self._put(client, Present(clock, encode_entry(entry), holder.actor.user, holder, now_s))
 
     def _put(self, client: int, present: Present) -> None:
-        if client not in self._present and len(self._present) >= self._options.max_awareness_entries:
+        if client not in self._present and len(self._present) >= self._options.max_present_devices:
             return
         self._present[client] = present
         self._departed.pop(client, None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from threadline.actors import Actor
 from threadline.protocol.close_codes import CloseCode
 
@@ -15,8 +17,12 @@ class Contributor:
     def actor(self) -> Actor:
         raise NotImplementedError
 
+    def settle(self, *, whole: bool, gap: bool) -> int:
+        """How many acknowledgements a message is worth; with a `gap`, something before it is missing."""
+        return 0 if gap else 1
+
     def acknowledge(self, count: int) -> None:
-        """`count` of its updates are durable."""
+        """`count` of its messages are durable."""
         raise NotImplementedError
 
     def end(self, close: CloseCode, detail: str = "") -> None:
@@ -25,4 +31,14 @@ class Contributor:
 
     def hold(self, held: bool) -> None:
         """Stop, or go on, taking updates from it: the store is behind."""
+        raise NotImplementedError
+
+
+class Witness(Contributor):
+    """A replica inside the process, which sees every turn."""
+
+    __slots__ = ()
+
+    def feed(self, updates: Sequence[bytes]) -> None:
+        """What others added in one turn, in log order."""
         raise NotImplementedError

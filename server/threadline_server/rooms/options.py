@@ -36,7 +36,7 @@ class RoomOptions:
     awareness_expiry_s: float = 30.0
     """As in y-protocols: a state not renewed for so long is gone."""
 
-    max_awareness_entries: int = 10_000
+    max_present_devices: int = 10_000
     """Devices present in one room, those of other nodes included."""
 
     max_awareness_per_member: int = 16
@@ -59,5 +59,8 @@ class RoomOptions:
 
     load_timeout_s: float = 60.0
     """One load from the store."""
+
+    stop_wait_s: float = 5.0
+    """How long a stopping node waits for its last turns to become durable."""
 
     limits: Limits = DEFAULT_LIMITS

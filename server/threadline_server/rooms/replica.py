@@ -102,7 +102,7 @@ class Replica:
 
     def encode(self) -> bytes:
         """The whole document as one update."""
-        return self._update_from(b"\x00")
+        return self.update_from(b"\x00")
 
     def state_vector(self) -> bytes:
         if self._state_vector is None:
@@ -134,11 +134,11 @@ class Replica:
         known = clamp(theirs, ours)
         if not known:
             return self._everything()
-        return Difference(self._update_from(encode_state_vector(known)))
+        return Difference(self.update_from(encode_state_vector(known)))
 
     def _deletions(self) -> bytes:
         if self._level is None:
-            self._level = self._update_from(self.state_vector())
+            self._level = self.update_from(self.state_vector())
         return self._level
 
     def _everything(self) -> Difference:
@@ -146,7 +146,7 @@ class Replica:
             self._complete = self.encode()
         return Difference(self._complete, tuple(self._recent))
 
-    def _update_from(self, state_vector: bytes) -> bytes:
+    def update_from(self, state_vector: bytes) -> bytes:
         transaction = self._raw.create_transaction()
         try:
             return self._raw.get_update(transaction, state_vector)

@@ -1,0 +1,67 @@
+"""What a room needs of the node it lives on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from threadline.changed import Changed
+from threadline.document.judgement import RuleBook
+from threadline_server.backplane.base import Backplane, DocumentName
+from threadline_server.rooms.draft import Created
+from threadline_server.rooms.options import RoomOptions
+
+if TYPE_CHECKING:
+    from threadline_server.rooms.room import Room
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start, of all rooms of this node."""
+
+    updates: int = 0
+    bytes: int = 0
+    known: int = 0
+    gaps: int = 0
+    refused: int = 0
+    malformed: int = 0
+    turns: int = 0
+    foreign_turns: int = 0
+    writes: int = 0
+    fell_behind: int = 0
+    caught_up: int = 0
+    recoveries: int = 0
+    compactions: int = 0
+    compaction_failures: int = 0
+    loads: int = 0
+    load_failures: int = 0
+    unloads: int = 0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Host:
+    """One per node, shared by its rooms.
+
+    rules:       the write rules of a document
+    mark_dirty:  flush this room at the end of the loop turn
+    spawn:       run something for a room that outlives the call, within the node's task group
+    closed:      the room serves nobody any more
+    report:      log a failure with the document it befell
+    progress:    notified when something of a closed room became durable
+    on_created:  entries that devices created are taken by the log (a hint for runs)
+    """
+
+    backplane: Backplane
+    options: RoomOptions
+    rules: Callable[[DocumentName], RuleBook]
+    now_ms: Callable[[], int]
+    now_s: Callable[[], float]
+    mark_dirty: Callable[[Room], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    closed: Callable[[Room], None]
+    report: Callable[[str, DocumentName, BaseException], None]
+    on_created: Callable[[DocumentName, Sequence[Created]], None]
+    progress: Changed = field(default_factory=Changed)
+    counts: Counts = field(default_factory=Counts)

@@ -1,0 +1,473 @@
+"""A session live on this node: who is here, and what they are told.
+
+    receive -> gate -> draft -> (flush) -> the log takes it -> replica, members -> it is durable -> its sender
+
+Whatever a member is given, a difference or a forwarded update, the log has taken before: the replica holds no
+more than that. The way through the log is `RoomLog`'s; this is the side of the devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from pycrdt import Doc
+
+from threadline.errors import LimitExceeded, ProtocolError, Refused
+from threadline.protocol import close_codes
+from threadline.protocol.awareness import EMPTY_AWARENESS
+from threadline.protocol.close_codes import CloseCode
+from threadline_server.backplane.base import (
+    AppendRefused,
+    DocumentName,
+    Fence,
+    Following,
+    Position,
+    WrongLineage,
+)
+from threadline_server.rooms.contributor import Contributor, Witness
+from threadline_server.rooms.fan_out import fan_out
+from threadline_server.rooms.host import Host
+from threadline_server.rooms.loading import Loaded
+from threadline_server.rooms.member import Member
+from threadline_server.rooms.node_presence import NodePresence
+from threadline_server.rooms.recovery import Recovery
+from threadline_server.rooms.replica import Difference
+from threadline_server.rooms.room_log import RoomLog
+from threadline_server.rooms.seat import NOT_SYNCED, Seat
+
+Framing: TypeAlias = Callable[[bytes], bytes]
+
+_NOBODY: set[Any] = set()
+"""Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
+
+
+class Room:
+    """seats, witnesses: the members, and replicas inside this process
+    presence:         who is here, on this node and on others
+    recovery:         what waits while the gate is loaded anew, None otherwise
+    idle_s:           since when nobody is here, None while somebody is
+    closed:           why the room serves nobody any more
+    dirty:            a flush is due
+    """
+
+    __slots__ = (
+        "_followings",
+        "_gapped",
+        "_held",
+        "closed",
+        "compacting",
+        "dirty",
+        "host",
+        "idle_s",
+        "log",
+        "presence",
+        "recovery",
+        "seats",
+        "witnesses",
+    )
+
+    def __init__(self, host: Host, name: DocumentName, epoch: str, loaded: Loaded) -> None:
+        self.host = host
+        self.log = RoomLog(
+            host,
+            name,
+            epoch,
+            loaded,
+            mark_dirty=self.mark_dirty,
+            forward=self._forward,
+            refused=self._refused,
+            failed=self._failed,
+            eased=self._eased,
+        )
+        self.presence = NodePresence(host, name, bytes.fromhex(epoch))
+        self.seats: dict[Member, Seat] = {}
+        self.witnesses: tuple[Witness, ...] = ()
+        self.recovery: Recovery | None = None
+        self.idle_s: float | None = host.now_s()
+        self.closed: CloseCode | None = None
+        self.dirty = False
+        self.compacting = False
+        self._gapped: set[Seat] = _NOBODY
+        self._held: set[Contributor] = _NOBODY
+        self._followings: tuple[Following, ...] = ()
+
+    def start(self) -> None:
+        """Follow the log and listen to other nodes; called once, by who made the room."""
+        backplane = self.host.backplane
+        self._followings = (
+            backplane.follow(self.name, self.position, self.log.arrive, self._deleted, self._lost),
+            backplane.listen(self.name, self._heard),
+        )
+        self.presence.ask_nodes()
+
+    @property
+    def name(self) -> DocumentName:
+        return self.log.name
+
+    @property
+    def lineage(self) -> str:
+        return self.log.lineage
+
+    @property
+    def position(self) -> Position:
+        """How far the replica is along the log."""
+        return self.log.position
+
+    def document(self) -> Doc[Any]:
+        """What the log holds, for reading; never to be written to."""
+        return self.log.replica.document()
+
+    def stats(self) -> dict[str, float]:
+        log = self.log
+        return {
+            "members": len(self.seats),
+            "replicas": len(self.witnesses),
+            "present": len(self.presence),
+            "behind": sum(seat.behind is not None for seat in self.seats.values()),
+            "position": log.position,
+            "tail_turns": log.tail_turns,
+            "tail_bytes": log.tail_bytes,
+            "not_durable_bytes": log.tail.size,
+        }
+
+    def touch(self) -> None:
+        """Somebody is about to join."""
+        if self.idle_s is not None:
+            self.idle_s = self.host.now_s()
+
+    def is_idle(self, since_s: float) -> bool:
+        """Nobody has been here since `since_s`, and everything is durable."""
+        if self.idle_s is None or self.idle_s > since_s or self.recovery is not None or self.compacting:
+            return False
+        return self.log.tail.durable
+
+    def mark_dirty(self) -> None:
+        if not self.dirty:
+            self.dirty = True
+            self.host.mark_dirty(self)
+
+    # coming and going
+
+    def join(self, member: Member) -> None:
+        """From now on `member` may be written to; it gets updates once it has sent a step 1."""
+        seat = self.seats[member] = Seat(member)
+        self.idle_s = None
+        encoder = member.encoder
+        greeting = b""
+        if encoder.greets:
+            seat.expect(counted=True)
+            greeting = encoder.step1(self.log.replica.state_vector())
+        if present := self.presence.everyone():
+            greeting += encoder.awareness(present)
+        if greeting:
+            member.write(greeting)
+
+    def leave(self, member: Member) -> None:
+        """The device is gone. What it sent goes on its way, and so does whatever it asked for."""
+        seat = self.seats.pop(member, None)
+        if seat is not None:
+            self._forget(seat)
+
+    def attach(self, witness: Witness) -> Difference:
+        """A replica inside the process takes part from here on; gives back all that the log has."""
+        self.witnesses = (*self.witnesses, witness)
+        self.idle_s = None
+        return self.log.replica.difference(b"\x00")
+
+    def detach(self, witness: Witness) -> None:
+        if witness in self.witnesses:
+            self.witnesses = tuple([other for other in self.witnesses if other is not witness])
+            self._forget(witness)
+
+    def expel(self, contributor: Contributor, close: CloseCode, detail: str = "") -> None:
+        """End it for one of those who take part, and tell it why."""
+        if isinstance(contributor, Seat):
+            if self.seats.pop(contributor.member, None) is None:
+                return
+            self._forget(contributor)
+        elif isinstance(contributor, Witness):
+            self.detach(contributor)
+        contributor.end(close, detail)
+
+    def close(self, close: CloseCode, detail: str = "") -> None:
+        """End it for everyone. Idempotent. What is on its way into the log still gets there, and when the
+        node stops also what is drafted; otherwise that was never acknowledged, and whoever made it has it.
+        """
+        if self.closed is not None:
+            return
+        self.closed = close
+        for following in self._followings:
+            following.close()
+        for contributor in (*self.seats.values(), *self.witnesses):
+            self.expel(contributor, close, detail)
+        if close is not close_codes.RESTARTING:
+            self.log.tail.abandon()
+        self.host.closed(self)
+
+    def _forget(self, contributor: Contributor) -> None:
+        self.log.tail.forget(contributor)
+        self._gapped.discard(contributor)
+        self._held.discard(contributor)
+        if self.presence.leave(contributor):
+            self.mark_dirty()
+        if not self.seats and not self.witnesses:
+            self.idle_s = self.host.now_s()
+
+    # what members send
+
+    def receive_step1(self, member: Member, state_vector: bytes) -> None:
+        """Answer with what the member lacks, after our own step 1 where its dialect wants that."""
+        seat = self.seats.get(member)
+        if seat is None:
+            return
+        replica = self.log.replica
+        try:
+            difference = replica.difference(state_vector)
+        except ProtocolError as error:
+            self._expel_malformed(seat, error)
+            return
+        encoder = member.encoder
+        seat.owed = 0
+        data = b""
+        if not encoder.greets:
+            seat.expect(counted=True)
+            data = encoder.step1(replica.state_vector())
+        self._bring_level(seat, data + _framed(difference, encoder.step2, encoder.update))
+
+    def receive_update(self, member: Member, update: bytes, *, whole: bool) -> None:
+        """Judge an update, or a step 2 when `whole`."""
+        seat = self.seats.get(member)
+        if seat is None:
+            return
+        if self.recovery is not None:
+            self.recovery.wait(seat, update, whole=whole)
+        else:
+            self.take_in(seat, update, whole=whole)
+
+    def receive_awareness(self, member: Member, entries: bytes) -> None:
+        """Take what the member says of itself; echoes of others' presence are known by their clocks."""
+        seat = self.seats.get(member)
+        if seat is None:
+            return
+        try:
+            answer = self.presence.receive(seat, entries)
+        except ProtocolError as error:
+            self._expel_malformed(seat, error)
+            return
+        if answer is not None:
+            member.write(member.encoder.awareness(answer))
+        self.mark_dirty()
+
+    def receive_awareness_query(self, member: Member) -> None:
+        """Answer with everyone who is here."""
+        if member in self.seats:
+            member.write(member.encoder.awareness(self.presence.everyone() or EMPTY_AWARENESS))
+
+    def drained(self, member: Member) -> None:
+        """A member that was congested is not any more: bring it up to date with one difference."""
+        seat = self.seats.get(member)
+        if seat is None or seat.behind is None or seat.behind == NOT_SYNCED:
+            return
+        encoder = member.encoder
+        data = _framed(self.log.replica.difference(seat.behind), encoder.update, encoder.update)
+        if present := self.presence.everyone():
+            data += encoder.awareness(present)
+        self.host.counts.caught_up += 1
+        self._bring_level(seat, data)
+
+    def _bring_level(self, seat: Seat, data: bytes) -> None:
+        """Write what makes a member as new as the replica, and what was held back for it."""
+        member = seat.member
+        if seat.unsaved:
+            data += member.encoder.saved(seat.unsaved)
+            seat.unsaved = 0
+        member.write(data)
+        seat.behind = self.log.replica.state_vector() if member.congested else None
+
+    # judging
+
+    def take_in(
+        self, contributor: Contributor, update: bytes, *, whole: bool = False, fence: Fence | None = None
+    ) -> None:
+        """Judge what came in, acknowledge it when it is durable, and end it for a sender that went wrong."""
+        if self.overfull(contributor):
+            return
+        try:
+            gap = self.log.contribute(contributor, contributor.actor, update, whole=whole, fence=fence)
+        except Refused as refused:
+            self.host.counts.refused += 1
+            self.expel(contributor, close_codes.REPLICA_REJECTED, str(refused))
+            return
+        except ProtocolError as error:
+            self._expel_malformed(contributor, error)
+            return
+        self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
+        if isinstance(contributor, Seat) and (gap or self._gapped):
+            self._note_gap(contributor, gap=gap, whole=whole)
+
+    def acknowledge(self, contributor: Contributor, count: int) -> None:
+        """Tell it of `count` messages once all that is here now is durable."""
+        if count and not self.log.tail.owe(contributor, count):
+            contributor.acknowledge(count)
+
+    def take_from(self, witness: Witness, update: bytes, fence: Fence | None) -> None:
+        """Judge what a replica inside the process wrote. Raises Refused, a ProtocolError, or LimitExceeded.
+
+        During a recovery it is judged later, and the witness ended if it does not pass.
+        """
+        if self.closed is not None:
+            raise LimitExceeded("the room is closed")
+        if self.recovery is not None:
+            self.recovery.wait(witness, update, fence=fence)
+            return
+        if self.overfull(witness):
+            raise LimitExceeded("the store is too far behind")
+        gap = self.log.contribute(witness, witness.actor, update, fence=fence)
+        self.acknowledge(witness, witness.settle(whole=False, gap=gap))
+
+    def is_level(self, client: int, user: str) -> bool:
+        """Whether `user` may write under `client` and the log has taken all that was written under it."""
+        owner = self.log.gate.owner(client)
+        clock = self.log.replica.clocks().get(client, 0)
+        return owner in (None, user) and self.log.gate.next_clock(client) == clock
+
+    def announce(self, witness: Witness, entries: bytes) -> None:
+        """Presence of a replica inside the process."""
+        self.presence.receive(witness, entries)
+        self.mark_dirty()
+
+    def _note_gap(self, seat: Seat, *, gap: bool, whole: bool) -> None:
+        if not gap:
+            if whole:
+                self._gapped.discard(seat)
+            return
+        if self._gapped is _NOBODY:
+            self._gapped = set()
+        self._gapped.add(seat)
+        self._ask(seat)
+
+    def _ask(self, seat: Seat) -> None:
+        """Send a step 1, unless one is on its way (its answer will hold all that came before) or just was."""
+        now_s = self.host.now_s()
+        if seat.expected or now_s < seat.asked_s + self.host.options.ask_again_s:
+            return
+        seat.asked_s = now_s
+        seat.expect(counted=False)
+        seat.member.write(seat.member.encoder.step1(self.log.replica.state_vector()))
+
+    def overfull(self, contributor: Contributor) -> bool:
+        """Hold who writes while the store is behind; send it away when that was not enough."""
+        options = self.host.options
+        size = self.log.tail.size
+        if size <= options.pause_bytes:
+            return False
+        if size > options.refuse_bytes:
+            self.expel(contributor, close_codes.STORE_UNAVAILABLE)
+            return True
+        if self._held is _NOBODY:
+            self._held = set()
+        if contributor not in self._held:
+            self._held.add(contributor)
+            contributor.hold(True)
+        return False
+
+    def _eased(self) -> None:
+        if self._held:
+            self._release()
+        if self.closed is not None:
+            self.host.progress.notify()
+
+    def _release(self) -> None:
+        if self._held and self.log.tail.size <= self.host.options.pause_bytes // 2:
+            held, self._held = self._held, _NOBODY
+            for contributor in held:
+                contributor.hold(False)
+
+    def _expel_malformed(self, contributor: Contributor, error: ProtocolError) -> None:
+        self.host.counts.malformed += 1
+        self.expel(contributor, close_codes.MALFORMED, error.message)
+
+    # the flush, and what comes back from the log
+
+    def flush_presence(self) -> None:
+        self.presence.flush(self.seats.values())
+
+    def _forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
+        counts = self.host.counts
+        counts.writes += fan_out(self.seats.values(), updates, senders, self._level)
+        for witness in self.witnesses:
+            witness.feed(_without_own(witness, updates, senders))
+
+    def _level(self) -> bytes:
+        self.host.counts.fell_behind += 1
+        return self.log.replica.state_vector()
+
+    def _heard(self, payload: bytes) -> None:
+        self.presence.hear(payload)
+        self.mark_dirty()
+
+    def sweep(self) -> None:
+        """What is due every few seconds."""
+        if self.presence.expire():
+            self.mark_dirty()
+        for seat in tuple(self._gapped):
+            self._ask(seat)
+        self._release()
+        self.log.replica.drop_unused()
+
+    def _refused(self, error: AppendRefused) -> None:
+        if isinstance(error, WrongLineage):
+            self._deleted()
+        elif self.recovery is None and self.closed is None:
+            self.recovery = Recovery(self, error)
+            self.host.spawn(self.recovery.run())
+
+    def reload(self, loaded: Loaded) -> None:
+        """Judge by a gate loaded anew, and catch up with the log as it was then."""
+        log = self.log
+        missed, log.untrusted = log.untrusted or [], None
+        log.use(loaded)
+        if loaded.base_position > log.position:
+            self._start_over(loaded)
+        else:
+            for logged in loaded.tail:
+                log.arrive(logged)
+        log.tail_turns, log.tail_bytes = loaded.tail_turns, loaded.tail_bytes
+        for logged in missed:
+            if logged.position > loaded.position:
+                log.trust(logged)
+
+    def _start_over(self, loaded: Loaded) -> None:
+        """The log was cut past our position: take the loaded replica, and give members the difference."""
+        level = self.log.replica.state_vector()
+        self.log.replace(loaded)
+        for witness in self.witnesses:
+            self.expel(witness, close_codes.ROOM_RELOADED)
+        for seat in tuple(self.seats.values()):
+            if seat.behind is None:
+                seat.behind = level
+                self.drained(seat.member)
+
+    def _failed(self, error: Exception) -> None:
+        self.host.counts.failures += 1
+        self.host.report("A room could not apply its log", self.name, error)
+        self.close(close_codes.ROOM_RELOADED)
+
+    def _deleted(self) -> None:
+        self.close(close_codes.SESSION_DELETED)
+
+    def _lost(self) -> None:
+        self.close(close_codes.ROOM_RELOADED)
+
+
+def _framed(difference: Difference, first: Framing, rest: Framing) -> bytes:
+    return first(difference.step2) + b"".join([rest(update) for update in difference.updates])
+
+
+def _without_own(
+    witness: Witness, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None
+) -> Sequence[bytes]:
+    if senders is None or witness not in senders:
+        return updates
+    return [update for update, sender in zip(updates, senders, strict=True) if sender is not witness]

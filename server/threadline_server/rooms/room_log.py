@@ -1,0 +1,236 @@
+"""The way of updates through one room: judged, drafted, taken by the log, applied in its order, durable.
+
+The gate is ahead of the replica by what the log has not taken; the replica is the log up to `position`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from threadline.actors import Actor
+from threadline.errors import ProtocolError, StoreError
+from threadline.ids import SERVER_USER
+from threadline.protocol.sync import EMPTY_UPDATE
+from threadline_server.backplane.base import (
+    Append,
+    AppendRefused,
+    DocumentName,
+    Entry,
+    Fence,
+    LoggedTurn,
+    Position,
+    Turn,
+)
+from threadline_server.rooms.arrivals import Arrivals, TooFarAhead
+from threadline_server.rooms.contributor import Contributor
+from threadline_server.rooms.draft import Outgoing
+from threadline_server.rooms.gate import Verdict
+from threadline_server.rooms.host import Host
+from threadline_server.rooms.loading import Loaded
+from threadline_server.rooms.stamper import Stamper, is_stamp
+from threadline_server.rooms.tail import Tail
+
+Forward: TypeAlias = Callable[[Sequence[bytes], Sequence[Contributor | None] | None], None]
+"""(updates of one turn in log order, who sent each, or None when they came from another node)."""
+
+
+class RoomLog:
+    """position:                how far the replica is along the log
+    gate_position:          how far the gate was read from the log; what this node added since, it admitted
+    tail_turns, tail_bytes: the log since its base, which has `base_bytes`
+    forward:                called with every turn that the log has taken
+    refused:                called when the log refused a turn; the gate is then ahead of it for good
+    failed:                 called when the log cannot be applied; nothing here is of use after that
+    eased:                  called when less is not durable than before
+    untrusted:              turns that the gate is not to see while it is loaded anew, None otherwise
+    """
+
+    __slots__ = (
+        "arrivals",
+        "base_bytes",
+        "eased",
+        "epoch",
+        "failed",
+        "forward",
+        "gate",
+        "gate_position",
+        "host",
+        "lineage",
+        "mark_dirty",
+        "name",
+        "refused",
+        "replica",
+        "stamper",
+        "tail",
+        "tail_bytes",
+        "tail_turns",
+        "untrusted",
+    )
+
+    def __init__(
+        self,
+        host: Host,
+        name: DocumentName,
+        epoch: str,
+        loaded: Loaded,
+        *,
+        mark_dirty: Callable[[], None],
+        forward: Forward,
+        refused: Callable[[AppendRefused], None],
+        failed: Callable[[Exception], None],
+        eased: Callable[[], None],
+    ) -> None:
+        self.host = host
+        self.name = name
+        self.epoch = epoch
+        self.mark_dirty = mark_dirty
+        self.forward = forward
+        self.refused = refused
+        self.failed = failed
+        self.eased = eased
+        self.untrusted: list[LoggedTurn] | None = None
+        self.tail = Tail()
+        self.arrivals = Arrivals(loaded.position, host.options.max_early_turns)
+        self.lineage = loaded.lineage
+        self.replica = loaded.replica
+        self.use(loaded)
+
+    def use(self, loaded: Loaded) -> None:
+        """Judge by what was loaded; the replica stays."""
+        self.gate = loaded.gate
+        self.gate_position = loaded.position
+        self.base_bytes = loaded.base_bytes
+        self.tail_turns = loaded.tail_turns
+        self.tail_bytes = loaded.tail_bytes
+        self.stamper = Stamper(self.host.backplane.node, self.name, loaded.highest_seq)
+
+    def replace(self, loaded: Loaded) -> None:
+        """Start over from what was loaded, which is ahead of the replica."""
+        self.replica = loaded.replica
+        for logged in self.arrivals.skip_to(loaded.position):
+            if logged.turn.epoch == self.epoch:
+                self.tail.applied()
+
+    @property
+    def position(self) -> Position:
+        return self.arrivals.position
+
+    # into the log
+
+    def contribute(
+        self,
+        contributor: Contributor,
+        actor: Actor,
+        update: bytes,
+        *,
+        whole: bool = False,
+        fence: Fence | None = None,
+    ) -> bool:
+        """Put what is new in `update` into the turn; gives back whether something before it is missing.
+
+        Raises Refused or a ProtocolError, with nothing changed. Nothing is awaited from judging to drafting.
+        """
+        if update == EMPTY_UPDATE:
+            return False
+        verdict = self.gate.admit(update, actor, whole=whole)
+        counts = self.host.counts
+        if verdict.update is not None:
+            self._draft(verdict, actor, contributor, fence)
+            counts.updates += 1
+            counts.bytes += len(verdict.update)
+        elif not verdict.gap:
+            counts.known += 1
+        counts.gaps += verdict.gap
+        return verdict.gap
+
+    def _draft(
+        self, verdict: Verdict, actor: Actor, contributor: Contributor | None, fence: Fence | None
+    ) -> None:
+        assert verdict.update is not None
+        now_ms = self.host.now_ms()
+        entry = Entry(actor.user, str(actor.role), verdict.ranges, verdict.update, now_ms)
+        self.tail.add(entry, contributor, fence, verdict.created)
+        if verdict.created:
+            for stamp in self.stamper.stamps(self.gate, verdict, now_ms):
+                self.tail.add(stamp, None, fence)
+        self.mark_dirty()
+
+    def begin(self) -> None:
+        """Write what a new session starts with."""
+        self.tail.add(self.stamper.beginning(self.gate, self.host.now_ms()), None)
+        self.mark_dirty()
+
+    def next_append(self) -> Outgoing | None:
+        """The next turn for the log, when nothing before it is on its way."""
+        if not self.tail.ready:
+            return None
+        draft = self.tail.next_draft()
+        outgoing = Outgoing(
+            document=self.name,
+            lineage=self.lineage,
+            turn=Turn(self.host.backplane.node, self.epoch, tuple(draft.entries)),
+            on_taken=self._taken,
+            on_durable=self._durable,
+            on_refused=self._refused,
+            fence=draft.fence,
+            draft=draft,
+        )
+        self.tail.send(outgoing)
+        return outgoing
+
+    # what the log says
+
+    def _taken(self, append: Append, position: Position) -> None:
+        self.tail.taken()
+        self.arrive(LoggedTurn(position, append.turn))
+        if self.tail.ready:
+            self.mark_dirty()
+
+    def _durable(self, append: Append) -> None:
+        assert isinstance(append, Outgoing)
+        self.tail.synced(append)
+        for contributor, count in append.draft.acknowledgements.items():
+            contributor.acknowledge(count)
+        self.eased()
+
+    def _refused(self, append: Append, error: AppendRefused) -> None:
+        self.refused(error)
+
+    def arrive(self, logged: LoggedTurn) -> None:
+        """A turn from either side, in any order; applied once, when it is next."""
+        try:
+            for turn in self.arrivals.offer(logged):
+                self._apply(turn)
+        except (StoreError, ProtocolError, TooFarAhead) as error:
+            self.failed(error)
+
+    def _apply(self, logged: LoggedTurn) -> None:
+        turn = logged.turn
+        updates = [entry.update for entry in turn.entries]
+        self.replica.integrate(updates, self.host.options.recent_bytes)
+        self.tail_turns += 1
+        self.tail_bytes += sum(map(len, updates))
+        self.host.counts.turns += 1
+        if turn.epoch == self.epoch:
+            draft = self.tail.applied().draft
+            self.forward(updates, draft.senders)
+            if draft.created:
+                self.host.on_created(self.name, draft.created)
+        else:
+            self._let_trust(logged)
+            self.host.counts.foreign_turns += 1
+            self.forward(updates, None)
+
+    def _let_trust(self, logged: LoggedTurn) -> None:
+        if self.untrusted is not None:
+            self.untrusted.append(logged)
+        elif logged.position > self.gate_position:
+            self.trust(logged)
+
+    def trust(self, logged: LoggedTurn) -> None:
+        """Let the gate know a turn of another node."""
+        for entry in logged.turn.entries:
+            self.gate.trust(entry.update, entry.user)
+            if entry.user == SERVER_USER and is_stamp(entry.update):
+                self.stamper.see(entry.update)

@@ -1,0 +1,74 @@
+"""What a room remembers of one member."""
+
+from __future__ import annotations
+
+from threadline.actors import Actor
+from threadline.protocol.close_codes import REPLICA_REJECTED, CloseCode
+from threadline_server.rooms.contributor import Contributor
+from threadline_server.rooms.member import Member
+
+NOT_SYNCED = b""
+"""No state vector: the member has not said what it holds, so it is sent nothing."""
+
+_MAX_EXPECTED = 16
+
+
+class Seat(Contributor):
+    """A member and how far it is along.
+
+    behind:    the state vector it has reached, None while it keeps up
+    unsaved:   acknowledgements held back while it is behind
+    owed:      messages it must not count as saved, because something before them is missing
+    expected:  for each step 1 on its way, whether the device counts its answer as something to acknowledge
+    asked_s:   when it was last asked for what is missing
+    """
+
+    __slots__ = ("asked_s", "behind", "expected", "member", "owed", "unsaved")
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.behind: bytes | None = NOT_SYNCED
+        self.unsaved = 0
+        self.owed = 0
+        self.expected: tuple[bool, ...] = ()
+        self.asked_s = 0.0
+
+    @property
+    def actor(self) -> Actor:
+        return self.member.actor
+
+    def acknowledge(self, count: int) -> None:
+        if self.behind is not None and self.member.congested:
+            self.unsaved += count
+        elif data := self.member.encoder.saved(count):
+            self.member.write(data)
+
+    def end(self, close: CloseCode, detail: str = "") -> None:
+        if close is REPLICA_REJECTED and (refused := self.member.encoder.refused()):
+            self.member.write(refused)
+        self.member.close_document(close.code, close.reason(detail))
+
+    def hold(self, held: bool) -> None:
+        self.member.hold(held)
+
+    def expect(self, *, counted: bool) -> None:
+        self.expected = (*self.expected, counted)[-_MAX_EXPECTED:]
+
+    def settle(self, *, whole: bool, gap: bool) -> int:
+        """As the base says; `whole` means a step 2.
+
+        Hocuspocus' provider counts each update it sends and the first step 2 after each of its own step 1,
+        but not the answers to a step 1 that the server sent unasked. So an update with a gap is worth none,
+        and the step 2 that fills the gap settles it.
+        """
+        worth = 1
+        if whole and self.expected:
+            worth = int(self.expected[0])
+            self.expected = self.expected[1:]
+        if gap:
+            self.owed += worth
+            return 0
+        if whole:
+            worth += self.owed
+            self.owed = 0
+        return worth
