@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -92,6 +93,13 @@ class EchoServer:
 async def echo_server(limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[EchoServer]:
     server = EchoServer(Connections(limits, max_connections=100))
     app = Starlette(routes=[WebSocketRoute("/{rest:path}", server.endpoint)])
+    async with listening(app) as server.port:
+        yield server
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[int]:
+    """uvicorn, as the server configures it; gives its port."""
     config = uvicorn.Config(
         app, port=0, ws=WebSocketProtocol, lifespan="off", log_config=None, timeout_graceful_shutdown=1
     )
@@ -99,8 +107,7 @@ async def echo_server(limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[EchoServ
     task = asyncio.create_task(node.serve())
     try:
         await until(lambda: node.started)
-        server.port = node.servers[0].sockets[0].getsockname()[1]
-        yield server
+        yield node.servers[0].sockets[0].getsockname()[1]
     finally:
         node.should_exit = True
         await task
