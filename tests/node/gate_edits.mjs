@@ -102,7 +102,7 @@ const arrayEdit = (random, array, depth) => {
     array.delete(from, 1 + random.below(Math.min(3, array.length - from)))
   } else {
     const values = []
-    for (let n = 1 + random.below(3); n > 0; n--) values.push(random.chance(0.3) ? newType(random, depth) : value(random))
+    for (let n = 1 + random.below(3); n > 0; n--) values.push(random.chance(0.3) ? newType(random, depth) : (value(random) ?? null))
     array.insert(random.below(array.length + 1), values)
   }
 }

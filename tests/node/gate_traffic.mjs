@@ -86,6 +86,7 @@ const SCENARIOS = {
   xml: { kind: 'xml', undo: true },
   nested: { kind: 'nested', undo: true },
   keys: { kind: 'keys' },
+  contests: { kind: 'keys', offline: 0.15, reload: 0.5, stale: true },
   offline: { kind: 'mixed', offline: 0.12, reload: 0.6 },
   stale: { kind: 'mixed', offline: 0.1, stale: true, undo: true },
   tabs: { kind: 'mixed', tabs: true, offline: 0.05 },

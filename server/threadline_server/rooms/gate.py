@@ -103,6 +103,15 @@ class Gate:
         runs = self._index.runs_of(client)
         return 0 if runs is None else runs.next
 
+    def clocks(self) -> dict[int, int]:
+        """Client id -> the clock it writes next."""
+        return {runs.client: runs.next for runs in self._index.clients}
+
+    def list_order(self, root: str) -> list[list[int]]:
+        """[client id, clock, length] of what is in the list or text `root`, in its order, deleted or not."""
+        type_id = self._index.root_ids.get(root)
+        return [] if type_id is None else self._order.pieces(type_id)
+
     def state_vector(self) -> bytes:
         """As Yjs encodes it: for each client id the clock it writes next."""
         parts = [encode_uint(len(self._index.clients))]

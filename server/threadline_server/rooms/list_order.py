@@ -129,6 +129,27 @@ class ListOrder:
         journal.insert(ids, at, piece)
         return piece
 
+    def pieces(self, type_id: int) -> list[list[int]]:
+        """[client id, clock, length] of what is in a list, in its order; neighbours that continue are
+        joined."""
+        index = self.index
+        head = index.type_heads[type_id]
+        if head == EMPTY_LIST:
+            return []
+        here = index.type_head_clocks[type_id]
+        if head != ORDERED_LIST:
+            runs = index.clients[head]
+            return [[runs.client, here, runs.row_end(runs.row_at(here)) - here]]
+        found: list[list[int]] = []
+        while here != NO_PIECE:
+            client = index.clients[self.clients[here]].client
+            if found and found[-1][0] == client and found[-1][1] + found[-1][2] == self.clocks[here]:
+                found[-1][2] += self.lengths[here]
+            else:
+                found.append([client, self.clocks[here], self.lengths[here]])
+            here = self.nexts[here]
+        return found
+
     def piece_at(self, runs: ClientRuns, clock: int) -> int:
         """The piece that has this unit; `NO_PIECE` where its list has no chain."""
         starts = runs.node_starts
