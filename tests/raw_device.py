@@ -6,16 +6,16 @@ It speaks the Hocuspocus dialect, counts acknowledgements, and keeps every frame
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pycrdt import Array, Doc, Map, Text, TransactionEvent
+from pycrdt import Doc, Map, Text, TransactionEvent
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from threadline.document.digest import session_digest
 from threadline.ids import new_client_id, new_entry_id
 from threadline.protocol import hocuspocus
 from threadline.protocol.credentials import Credentials, encode_credentials
@@ -31,6 +31,7 @@ from threadline.protocol.hocuspocus import (
 from threadline.protocol.notices import Hello, Notice, decode_note
 from threadline.protocol.sync import SyncStep1, SyncStep2, Update
 from threadline.protocol.ywebsocket import AwarenessUpdate, PermissionDenied
+from threadline.update_ranges import read_state_vector
 
 PATIENCE_S = 20.0
 EMPTY_UPDATE = b"\x00\x00"
@@ -58,10 +59,13 @@ class RawDevice:
         self.document_closed: str | None = None
         self.frames: list[ServerMessage] = []
         self.awareness: list[bytes] = []
+        self.on_frame: Callable[[], None] = lambda: None
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._heard = asyncio.Condition()
         self._outbox: list[bytes] = []
+        self._promises: deque[int] = deque()
+        self.durable_clock = 0
         self._applying = False
         self.doc.observe(self._observed)
 
@@ -70,6 +74,7 @@ class RawDevice:
         self.sent = self.acknowledged = self.refused = 0
         self.synced, self.denied, self.document_closed, self.hello = False, None, None, None
         self._outbox.clear()
+        self._promises.clear()
         self._socket = await connect(
             websocket_url(url), compression=None, max_size=None, ping_interval=None, proxy=None
         )
@@ -104,7 +109,7 @@ class RawDevice:
             return
         outbox, self._outbox = self._outbox, []
         for update in outbox:
-            self.sent += 1
+            self._expect_acknowledgement()
             await self.send(Update(update))
 
     async def set(self, key: str, value: object) -> None:
@@ -138,6 +143,11 @@ class RawDevice:
         return found
 
     @property
+    def clock(self) -> int:
+        """How many units this device has written under its client id; `durable_clock` of them are saved."""
+        return read_state_vector(self.doc.get_state()).get(self.doc.client_id, 0)
+
+    @property
     def state(self) -> dict[str, Any]:
         return dict(self.doc.get("state", type=Map).to_py() or {})
 
@@ -148,10 +158,7 @@ class RawDevice:
 
     def digest(self) -> str:
         """Equal for devices whose documents have equal content."""
-        content = {
-            name: _plain(self.doc.get(name, type=Map)) for name in ("meta", "messages", "state", "runs")
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+        return session_digest(self.doc)
 
     async def until(self, condition: Callable[[], bool], what: str = "it happened") -> None:
         """Wait, bounded, until `condition` holds; it is asked after every frame and at the end."""
@@ -183,6 +190,7 @@ class RawDevice:
             async for data in socket:
                 assert isinstance(data, bytes)
                 await self._handle(hocuspocus.decode_from_server(data).message)
+                self.on_frame()
                 async with self._heard:
                     self._heard.notify_all()
         except ConnectionClosed:
@@ -194,7 +202,7 @@ class RawDevice:
         self.frames.append(message)
         match message:
             case SyncStep1(state_vector):
-                self.sent += 1
+                self._expect_acknowledgement()
                 await self.send(SyncStep2(self.doc.get_update(state_vector)))
             case SyncStep2(update):
                 self._apply(update)
@@ -202,8 +210,7 @@ class RawDevice:
             case Update(update):
                 self._apply(update)
             case SyncStatus(applied):
-                self.acknowledged += applied
-                self.refused += not applied
+                self._count(applied)
             case Stateless(payload):
                 self._note(payload)
             case PermissionDenied(reason):
@@ -214,6 +221,17 @@ class RawDevice:
                 self.awareness.append(update)
             case Authenticated():
                 pass
+
+    def _expect_acknowledgement(self) -> None:
+        self.sent += 1
+        self._promises.append(self.clock)
+
+    def _count(self, applied: bool) -> None:
+        if not applied:
+            self.refused += 1
+            return
+        self.acknowledged += 1
+        self.durable_clock = max(self.durable_clock, self._promises.popleft())
 
     def _note(self, payload: str) -> None:
         note = decode_note(payload)
@@ -230,14 +248,6 @@ class RawDevice:
             self._applying = False
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Map):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Array):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Text) else value
-
-
 @asynccontextmanager
 async def raw_device(url: str, session: str, user: str, device: str = "") -> AsyncIterator[RawDevice]:
     """A joined and synced device, which leaves at the end."""
@@ -251,7 +261,15 @@ async def raw_device(url: str, session: str, user: str, device: str = "") -> Asy
 
 
 async def until_equal(*devices: RawDevice) -> None:
-    """Wait until all devices hold the same content."""
-    first = devices[0]
-    for device in devices[1:]:
-        await device.until(lambda d=device: d.digest() == first.digest(), "contents were equal")  # type: ignore[misc]
+    """Wait, bounded, until all devices hold the same content."""
+    heard = asyncio.Event()
+    for device in devices:
+        device.on_frame = heard.set
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while len({device.digest() for device in devices}) > 1:
+                heard.clear()
+                await heard.wait()
+    except TimeoutError:
+        contents = [dict(device.state) for device in devices]
+        raise AssertionError(f"the devices stay different: {contents}") from None

@@ -75,10 +75,14 @@ class Connections:
         for connection in tuple(self._slices[self._turn]):
             connection.beat(self._most_silent)
 
+    def batches(self) -> tuple[tuple[Beating, ...], ...]:
+        """All connections of now, in at most as many batches as there are slices."""
+        return tuple(tuple(connections) for connections in self._slices if connections)
+
     def leave_all(self) -> None:
         """Send every device away with a code that makes it come back elsewhere."""
-        for connections in self._slices:
-            for connection in tuple(connections):
+        for batch in self.batches():
+            for connection in batch:
                 connection.leave()
 
     def stats(self) -> dict[str, float]:

@@ -1,0 +1,277 @@
+"""The composition root: builds everything of one node from its settings, and is the only reader of them.
+
+node = Node(settings)          nothing is opened yet
+async with node: ...           the store is held, rooms live, upkeep runs
+running_server(settings)       the same behind a listening socket
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI
+
+from threadline.errors import ConfigurationError, StoreError
+from threadline.ids import SessionId, uuid7
+from threadline_server.backplane.base import Backplane, DocumentName, Durability
+from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.edge.access import Access
+from threadline_server.edge.admission import Admission
+from threadline_server.edge.authentication import Authenticator, TrustingAuthenticator
+from threadline_server.edge.connections import Connections
+from threadline_server.edge.entrance import Entrance
+from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
+from threadline_server.edge.http.api import HttpApi, build_api
+from threadline_server.edge.origins import Origins
+from threadline_server.edge.pairing import Pairing, kept_key
+from threadline_server.edge.socket_routes import socket_routes
+from threadline_server.edge.websocket_protocol import WebSocketProtocol
+from threadline_server.rooms.registry import Rooms
+from threadline_server.serving import listen, serving, url_of
+from threadline_server.settings import Settings, is_loopback
+from threadline_server.startup import CouldNotStart
+from threadline_server.telemetry.health import Health
+from threadline_server.telemetry.metrics import Metrics
+from threadline_server.upkeep.expiry import Expiry
+from threadline_server.upkeep.rounds import Chore, Rounds
+
+DEVICES_SENT_AWAY_PER_S = 1000
+_STRENGTH = (Durability.NONE, Durability.PROCESS, Durability.FSYNC)
+
+OnCode = Callable[[str], None]
+
+_log = structlog.get_logger()
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """backplane, rooms:  the store, and the sessions live here
+    connections:        every socket
+    app:                the ASGI application, sockets included
+    pairing:            gives out tokens for codes, None unless settings ask for it
+    """
+
+    def __init__(self, settings: Settings, *, on_code: OnCode | None = None) -> None:
+        self.settings = settings
+        self.backplane = build_backplane(settings)
+        self.rooms = Rooms(self.backplane, settings.room_options, now_ms=unix_ms, report=_report_room_failure)
+        self.connections = Connections(settings.limits, settings.max_connections)
+        self.health = Health()
+        self.metrics = Metrics()
+        self.pairing = _pairing(settings, on_code) if settings.auth == "pairing" else None
+        self._authenticator: Authenticator = self.pairing or TrustingAuthenticator()
+        self._access = Access(self.backplane, open_to_all=True, now_ms=unix_ms, new_lineage=uuid7)
+        self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)
+        self._entrance: Entrance | None = None
+        self._accepting = False
+        self._watch()
+        self.app = self._build_app()
+
+    # building
+
+    def _chores(self) -> dict[str, Chore]:
+        if not self.settings.expire_after_s:
+            return {}
+        expiry = Expiry(
+            self.backplane,
+            after_s=self.settings.expire_after_s,
+            now_ms=unix_ms,
+            in_use=self._in_use,
+        )
+        return {"expiry": expiry.round}
+
+    def _in_use(self, session: SessionId) -> bool:
+        return self.rooms.get(DocumentName(session)) is not None
+
+    def _watch(self) -> None:
+        self.health.add("accepting", lambda: self._accepting)
+        self.health.add("store", lambda: self.backplane.healthy)
+        self.health.add("connections", lambda: not self.connections.full)
+        self.metrics.add("edge", self.connections.stats)
+        self.metrics.add("rooms", self.rooms.stats)
+        self.metrics.add("backplane", self.backplane.stats)
+        self.metrics.add("upkeep", self._upkeep.stats)
+
+    def _build_app(self) -> FastAPI:
+        origins = Origins(self._own_origins())
+        app = build_api(
+            HttpApi(
+                backplane=self.backplane,
+                rooms=self.rooms,
+                access=self._access,
+                authenticator=self._authenticator,
+                pairing=self.pairing,
+                health=self.health,
+                metrics=self.metrics,
+                max_body_bytes=self.settings.max_request_bytes,
+                web_page=web_page_directory(),
+                sockets=socket_routes(self._open_entrance, origins),
+            ),
+            lifespan=self._lifespan,
+        )
+        app.add_middleware(HostGuard, hosts=self._hosts(), origins=origins)
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        async with self:
+            yield
+
+    def _own_origins(self) -> Sequence[str]:
+        public = self.settings.public_url
+        return (*self.settings.allowed_origins, *([public] if public else []))
+
+    def _hosts(self) -> frozenset[str] | None:
+        """Names under which this node may be called; any, once it knows who is who."""
+        if self.settings.auth != "none" or not is_loopback(self.settings.host):
+            return None
+        public = urlsplit(self.settings.public_url or "").hostname
+        return LOOPBACK_HOSTS | {self.settings.host, *([public] if public else [])}
+
+    # life
+
+    async def __aenter__(self) -> Self:
+        """Raises StoreError or ConfigurationError with the fix in words."""
+        async with AsyncExitStack() as stack:
+            await self.backplane.open()
+            stack.push_async_callback(self.backplane.close)
+            _check_durability(self.settings, self.backplane)
+            await stack.enter_async_context(self.rooms)
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._entrance = Entrance(
+                Admission(
+                    self._authenticator,
+                    self._access,
+                    self.rooms.open,
+                    durability=self.backplane.durability,
+                    limits=self.settings.limits,
+                ),
+                self.connections,
+                tasks,
+            )
+            for work in (self.connections.run(), self._upkeep.run()):
+                stack.callback(tasks.create_task(work).cancel)
+            self._accepting = True
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._accepting = False
+        self._entrance = None
+        await self._open.__aexit__(kind, error, trace)
+
+    def _open_entrance(self) -> Entrance:
+        assert self._entrance is not None, "the node is not open"
+        return self._entrance
+
+    async def send_away(self) -> None:
+        """Tell every device to come back, in batches over a bounded time: they shall not return as one."""
+        self._accepting = False
+        spread_s = min(self.settings.stop_grace_s, len(self.connections) / DEVICES_SENT_AWAY_PER_S)
+        batches = self.connections.batches()
+        for batch in batches:
+            for connection in batch:
+                connection.leave()
+            await asyncio.sleep(spread_s / len(batches) * random.uniform(0.5, 1.5))  # noqa: S311
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for any ASGI server; its lifespan opens and closes the node.
+
+    The WebSocket routes need uvicorn with `WebSocketProtocol`, as `running_server` has it.
+    """
+    return Node(settings).app
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    url: str
+    node: Node
+
+
+@asynccontextmanager
+async def running_server(
+    settings: Settings, *, on_code: OnCode | None = None
+) -> AsyncIterator[RunningServer]:
+    """A node behind its socket, on this event loop, until the block ends; then it stops gracefully.
+
+    Raises CouldNotStart for whatever is wrong around the server.
+    """
+    listener = listen(settings.host, settings.port)
+    try:
+        node = Node(settings, on_code=on_code)
+        async with AsyncExitStack() as stack:
+            await _enter(stack, node)
+            door = serving(
+                node.app,
+                listener,
+                websocket_protocol=WebSocketProtocol,
+                send_away=node.send_away,
+                stop_grace_s=settings.stop_grace_s,
+            )
+            await stack.enter_async_context(door)
+            yield RunningServer(url_of(listener), node)
+    finally:
+        listener.close()
+
+
+async def _enter(stack: AsyncExitStack, node: Node) -> None:
+    try:
+        await stack.enter_async_context(node)
+    except (StoreError, ConfigurationError) as error:
+        raise CouldNotStart(error.message) from error
+
+
+def build_backplane(settings: Settings) -> Backplane:
+    if settings.redis is not None:
+        raise CouldNotStart("This build has no Redis backplane yet; use --data.")
+    return EmbeddedBackplane(settings.data)
+
+
+def _check_durability(settings: Settings, backplane: Backplane) -> None:
+    """Raises ConfigurationError when the store promises less than the operator wants."""
+    if settings.durability is None:
+        return
+    wanted = Durability(settings.durability)
+    if _STRENGTH.index(backplane.durability) < _STRENGTH.index(wanted):
+        raise ConfigurationError(
+            f"The store gives the durability {backplane.durability}, less than --durability {wanted}."
+        )
+
+
+def _pairing(settings: Settings, on_code: OnCode | None) -> Pairing:
+    try:
+        key = kept_key(settings.data)
+    except StoreError as error:
+        raise CouldNotStart(error.message) from error
+    return Pairing(key, now_s=lambda: int(time.time()), on_code=on_code or _log_code)
+
+
+def _log_code(code: str) -> None:
+    _log.info("a device can pair", code=code, at="/pair")
+
+
+def _report_room_failure(message: str, document: DocumentName, error: BaseException) -> None:
+    _log.error(message, document=document, exc_info=error)
+
+
+def web_page_directory() -> Path | None:
+    """The built page, inside an installed package or in a checkout; None where it is not built."""
+    package = Path(__file__).parent
+    places = (package / "web", package.parents[1] / "web_demo" / "dist")
+    return next((place for place in places if (place / "index.html").is_file()), None)

@@ -1,0 +1,68 @@
+"""The HTTP application: the API with its documentation, health, the sockets' routes and the web page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import Lifespan
+
+from threadline_server.backplane.base import Backplane
+from threadline_server.edge.access import Access
+from threadline_server.edge.authentication import Authenticator
+from threadline_server.edge.http.caller import caller_of
+from threadline_server.edge.http.errors import add_error_handlers
+from threadline_server.edge.http.health import health_routes
+from threadline_server.edge.http.history import history_routes
+from threadline_server.edge.http.pairing import pairing_routes
+from threadline_server.edge.http.request_frame import RequestFrame
+from threadline_server.edge.http.sessions import session_routes
+from threadline_server.edge.http.web_page import add_web_page
+from threadline_server.edge.pairing import Pairing
+from threadline_server.rooms.registry import Rooms
+from threadline_server.telemetry.health import Health
+from threadline_server.telemetry.metrics import Metrics
+
+_DESCRIPTION = """Sessions with an agent, on every device. Send `Authorization: Bearer TOKEN`; every failure
+has the envelope `{"error": {"code", "message", "details", "request_id"}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpApi:
+    """What the application is made of; `web_page` is None where the page is not built."""
+
+    backplane: Backplane
+    rooms: Rooms
+    access: Access
+    authenticator: Authenticator
+    pairing: Pairing | None
+    health: Health
+    metrics: Metrics
+    max_body_bytes: int
+    web_page: Path | None
+    sockets: Sequence[BaseRoute]
+
+
+def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
+    app = FastAPI(
+        title="Threadline",
+        version=metadata.version("threadline"),
+        description=_DESCRIPTION,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    add_error_handlers(app)
+    app.add_middleware(RequestFrame, max_body_bytes=parts.max_body_bytes)
+    caller = caller_of(parts.authenticator)
+    app.include_router(session_routes(parts.backplane, parts.access, caller))
+    app.include_router(history_routes(parts.rooms, parts.access, caller))
+    app.include_router(health_routes(parts.health, parts.metrics))
+    if parts.pairing is not None:
+        app.include_router(pairing_routes(parts.pairing))
+    app.router.routes.extend(parts.sockets)
+    add_web_page(app, parts.web_page)
+    return app
