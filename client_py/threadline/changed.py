@@ -11,8 +11,10 @@ class Changed:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.count = 0
 
     def notify(self) -> None:
+        self.count += 1
         self._event.set()
         self._event = asyncio.Event()
 

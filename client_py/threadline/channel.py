@@ -185,6 +185,8 @@ class Channel:
 
     def start_over(self, replica: Replica, presence: Presence) -> None:
         """Go on with another replica, after a reset."""
+        self.replica.on_local = _no_update
+        self.presence.on_own = _nothing
         self.replica, self.presence = replica, presence
         replica.on_local = self._local_update
         presence.on_own = self._own_presence
@@ -230,7 +232,8 @@ class Channel:
         match message:
             case hocuspocus.Authenticated(scope):
                 self.read_only = scope is hocuspocus.Scope.READONLY
-                self._set_phase(Phase.JOINING)
+                if self.phase is Phase.AUTHENTICATING:  # a renewed token is granted on a live document too
+                    self._set_phase(Phase.JOINING)
                 self.wake()
             case hocuspocus.TokenRequested():
                 self.on_token_wanted()
@@ -351,3 +354,7 @@ class Channel:
 
 def _nothing() -> None:
     """Nobody is listening."""
+
+
+def _no_update(update: bytes) -> None:
+    """A replica that was set aside is not sent any more."""

@@ -8,8 +8,10 @@ attempt.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
+from collections.abc import Callable
 from functools import partial
 
 from websockets.asyncio.client import ClientConnection
@@ -42,13 +44,14 @@ class Connection:
         self.url = url
         self.token = token
         self.problem = ""
-        self.changed = Changed()
+        self.on_change: Callable[[], None] = _nothing
         self._backoff = backoff if backoff is not None else Backoff()
         self._tls = tls
         self._channels: dict[str, Channel] = {}
         self._departing: list[bytes] = []
         self._socket: ClientConnection | None = None
         self._wake = Changed()
+        self._farewell = Changed()
         self._hurry = asyncio.Event()
         self._failures = 0
         self._tasks: asyncio.TaskGroup | None = None
@@ -86,6 +89,14 @@ class Connection:
         if self._socket is not None:
             channel.connected()
         self._wake.notify()
+
+    async def say_farewell(self, timeout_s: float) -> None:
+        """Wait, bounded, until the server was told of the documents that were left."""
+        if self._socket is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._farewell.until(lambda: not self._departing or self._socket is None)
 
     def hurry(self) -> None:
         """Do not wait for the next attempt: the network is back, or somebody asks."""
@@ -136,7 +147,7 @@ class Connection:
 
     async def _use(self, socket: ClientConnection) -> None:
         self._socket, self._failures, self.problem = socket, 0, ""
-        self.changed.notify()
+        self.on_change()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -151,7 +162,7 @@ class Connection:
             self._socket = self._tasks = None
             for channel in self._all():
                 channel.disconnected()
-            self.changed.notify()
+            self.on_change()
 
     async def _receive(self, socket: ClientConnection) -> None:
         """Until the socket is closed, which raises ConnectionClosed."""
@@ -178,6 +189,8 @@ class Connection:
             departing, self._departing = self._departing, []
             for frame in departing:
                 await socket.send(frame)
+            if departing:
+                self._farewell.notify()
             if not await self._send_channels(socket) and not self._departing:
                 await self._wake.wait()
 
@@ -242,10 +255,14 @@ class Connection:
         self.problem = problem
         self._failures += 1
         _log.debug("no connection to %s: %s", self.url, problem)
-        self.changed.notify()
+        self.on_change()
 
     def _all(self) -> list[Channel]:
         return list(self._channels.values())
+
+
+def _nothing() -> None:
+    """Nobody is listening."""
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

@@ -110,6 +110,8 @@ class Presence:
                 return
         if entry.client == self.client_id:
             self._clock = max(self._clock, entry.clock)
+            if entry.state is None:  # peers have seen a later clock of ours: announce ourselves above it
+                self.on_own()
         self._known[entry.client] = _Known(entry.clock, entry.state, self._now())
 
     def _drop_departed(self) -> None:

@@ -7,22 +7,23 @@ which has the same surface and follows the server; `Session.over(document)` is a
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast, overload
 
-from pycrdt import Doc
+from pycrdt import Doc, Map
 
 from threadline.document.companion import CompanionDocument, Draft
 from threadline.document.counters import Counters
 from threadline.document.messages import Message, Messages, MessageStatus
+from threadline.document.meta import CONTEXT_PREFIX
 from threadline.document.runs import Runs
 from threadline.document.session_document import SessionDocument
 from threadline.document.state import FlatState, escape
 from threadline.document.values import JSON, load_as
 from threadline.errors import SessionError
 from threadline.export import Exported, fill, to_export, to_markdown
-from threadline.guard import OPEN, Guard
+from threadline.guard import OPEN, Guard, GuardedCounters, GuardedState
 from threadline.ids import parse_session_id, uuid7
 from threadline.session_file import SavedSession, SessionFile
 from threadline.transcript import (
@@ -77,6 +78,13 @@ class Session:
     def _adopt(self, document: SessionDocument) -> None:
         self.document = document
         self._undo_stack: UndoStack | None = None
+        doc = document.doc
+        self._state = GuardedState("state", doc.get("state", type=Map), self._guard)
+        self._context = GuardedState("meta", doc.get("meta", type=Map), self._guard, CONTEXT_PREFIX)
+        self._counters = GuardedCounters(doc.get("counters", type=Map), self._guard, self._remember)
+
+    def _remember(self, take_back: Callable[[], bool]) -> None:
+        self._undo.remember(take_back)
 
     @property
     def _undo(self) -> UndoStack:
@@ -114,16 +122,14 @@ class Session:
 
         Raises NotSerializable, and Refused where the rules of a live session say no.
         """
-        self._guard.write(_state_path(key))
         with self._undo.edit():
-            self.document.state.set(key, value, expires_at_ms=self._expiry(ttl))
+            self._state.set(key, value, expires_at_ms=self._expiry(ttl))
         self._modified = True
 
     def replace(self, key: str, value: object, ttl: float | None = None) -> None:
         """Write all of `value`: what others put into the old one meanwhile does not stay. Raises as `set`."""
-        self._guard.write(_state_path(key))
         with self._undo.edit():
-            self.document.state.replace(key, value, expires_at_ms=self._expiry(ttl))
+            self._state.replace(key, value, expires_at_ms=self._expiry(ttl))
         self._modified = True
 
     def update(self, values: Mapping[str, object]) -> None:
@@ -133,21 +139,18 @@ class Session:
         if not values:
             return
         with self._undo.edit():
-            self.document.state.update(values)
+            self._state.update(values)
         self._modified = True
 
     def delete(self, key: str) -> None:
         """Remove a key; one that is missing is no error. Raises Refused."""
-        self._guard.delete(_state_path(key))
         with self._undo.edit():
-            self._modified |= self.document.state.delete(key)
+            self._modified |= self._state.delete(key)
 
     def clear(self) -> None:
         """Remove every key. Raises Refused."""
-        for key in self.document.state.to_dict():
-            self._guard.delete(_state_path(key))
         with self._undo.edit():
-            self._modified |= self.document.state.clear()
+            self._modified |= self._state.clear()
 
     def has(self, key: str) -> bool:
         return self._read(key) is not _MISSING
@@ -225,12 +228,12 @@ class Session:
 
     @property
     def counters(self) -> Counters:
-        return self.document.counters
+        return self._counters
 
     @property
     def context(self) -> FlatState:
         """What the session was opened with: `location`, `timezone`, `preferences` and the like."""
-        return self.document.meta.context
+        return self._context
 
     @property
     def draft(self) -> Draft:

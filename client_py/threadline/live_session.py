@@ -1,0 +1,422 @@
+"""A session joined to a server: the same surface as `Session`, live on every device.
+
+It works offline: what is done goes into this device's replica at once and travels when there is a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+from threadline.actors import Actor, Role
+from threadline.changed import Changed
+from threadline.channel import Stopped
+from threadline.device_copy import DeviceCopy
+from threadline.document.companion import CompanionDocument
+from threadline.document.intents import Intent, OnBusy, RunIntent, TitleIntent, write_intent
+from threadline.document.messages import Author, Message, MessageStatus
+from threadline.document.rules import SESSION_RULES
+from threadline.document.session_document import SessionDocument
+from threadline.document.values import to_json
+from threadline.errors import ReplicaRejected, SessionClosed, ThreadlineError
+from threadline.guard import RuleGuard
+from threadline.http_api import Unreachable
+from threadline.ids import COMPANION_OF_ME, new_entry_id
+from threadline.presence import Presence
+from threadline.protocol import close_codes
+from threadline.protocol.notices import Hello, Notice
+from threadline.recovery import Recovery, check_message, replay
+from threadline.refusals import error_of
+from threadline.run import Run
+from threadline.session import Session
+from threadline.transcript import NewMessage
+
+if TYPE_CHECKING:
+    from threadline.client import Client
+
+MAX_RECOVERIES = 3
+"""In a row, without anything acknowledged between them."""
+
+
+class Asked(TypedDict):
+    """What every intent of this device begins with."""
+
+    id: str
+    device: str
+    at: int
+
+
+class LiveSession(Session):
+    """Made by `Client.open`.
+
+    changed:    notified whenever anything of the session is different
+    problem:    why it does not go on by itself, None while it does
+    recovered:  what became of replicas that were refused, newest last
+    notices:    what the server has said, newest last
+    """
+
+    def __init__(self, client: Client, session_id: str) -> None:
+        super().__init__(session_id=session_id)
+        self._client = client
+        self.changed = Changed()
+        self.problem: Stopped | None = None
+        self.recovered: list[Recovery] = []
+        self.notices: list[Notice] = []
+        self.device = client.device
+        self._closed = False
+        self._recoveries = 0
+        self.opening: asyncio.Future[None] | None = None
+        self._last_created_ms = 0
+        self._main = self._copy(session_id)
+        self._mine = self._copy(session_id + COMPANION_OF_ME)
+        self._guard = RuleGuard(SESSION_RULES, lambda: self.actor, lambda: self._main.replica.client_id)
+        self._show()
+
+    def _copy(self, name: str) -> DeviceCopy:
+        return DeviceCopy(
+            name, self._client.connection, self._client.store, self._client.device, self.changed, self
+        )
+
+    def _show(self) -> None:
+        """Look at the replicas as they are now: after a reset they are others."""
+        self._adopt(SessionDocument(self._main.replica.doc))
+        self._companion = CompanionDocument(self._mine.replica.doc)
+
+    # who and how
+
+    @property
+    def actor(self) -> Actor:
+        """This device's user, in the role that the server told last (an editor's, until it has)."""
+        return Actor(self._client.user, Role(self._main.role or Role.EDITOR), self.device)
+
+    @property
+    def role(self) -> Role:
+        return self.actor.role
+
+    @property
+    def lineage(self) -> str:
+        return self._main.lineage
+
+    @property
+    def durability(self) -> str:
+        """What an acknowledgement means here: `fsync`, `process` or `none`; empty before the first hello."""
+        hello = self._main.channel.hello
+        return hello.durability if hello is not None else ""
+
+    @property
+    def status(self) -> str:
+        """`live`, `offline`, `authenticating`, `joining` or `stopped`."""
+        return str(self._main.channel.phase)
+
+    @property
+    def is_live(self) -> bool:
+        return self._main.is_live
+
+    @property
+    def is_saved(self) -> bool:
+        """Everything made on this device is durable on the server."""
+        return self._main.channel.is_saved and self._mine.channel.is_saved
+
+    @property
+    def waiting(self) -> int:
+        """Changes made here that are not acknowledged yet."""
+        return self._main.channel.waiting + self._mine.channel.waiting
+
+    @property
+    def presence(self) -> Presence:
+        """Who is here now."""
+        return self._main.presence
+
+    # asking for work
+
+    async def send(
+        self,
+        text: str,
+        *,
+        agent: str = "",
+        goal: str = "",
+        context: object = None,
+        limits: Mapping[str, object] | None = None,
+        on_busy: OnBusy | str = OnBusy.ENQUEUE,
+        tools: list[str] | None = None,
+        model: str | None = None,
+        system: str = "",
+        attachments: list[object] | None = None,
+        data: object = None,
+    ) -> Run:
+        """Add a message and ask for a run that answers it; works offline too.
+
+        Raises Refused, NotSerializable, ValueError for an `on_busy` that is none.
+        """
+        fields = {"attachments": attachments, "data": data}
+        with self.document.transaction():
+            message = self.add_message("user", text, **{k: v for k, v in fields.items() if v is not None})
+            run = self.ask(
+                lambda base: RunIntent(
+                    **base,
+                    message=message.id,
+                    agent=agent,
+                    goal=goal,
+                    context=to_json(context, "/context"),
+                    limits={name: to_json(value) for name, value in (limits or {}).items()},
+                    on_busy=OnBusy(on_busy),
+                    tools=tuple(tools) if tools is not None else None,
+                    model=model,
+                    system=system,
+                )
+            )
+        if self.draft.text.strip() == text.strip():
+            self.draft.clear()
+        return self.run(run)
+
+    def run(self, run_id: str) -> Run:
+        """A handle on any run of this session."""
+        return Run(self, run_id)
+
+    @property
+    def active_run(self) -> Run | None:
+        """The run that is at work or waits for somebody, if there is one."""
+        active = self.document.runs.active()
+        return Run(self, active) if active is not None else None
+
+    def ask(self, make: Callable[[Asked], Intent]) -> str:
+        """Write an intent and give back its id. Raises Refused, NotSerializable."""
+        self._check_open()
+        intent = make({"id": new_entry_id(self.user_id), "device": self.device, "at": self._now_ms()})
+        self._guard.write(("intents", intent.id), write_intent(intent))
+        self.document.intents.add(intent)
+        return intent.id
+
+    @property
+    def title(self) -> str:
+        return self.document.meta.title
+
+    @title.setter
+    def title(self, title: str) -> None:
+        """An owner writes it; others ask for it."""
+        if self.role is Role.OWNER:
+            self._guard.write(("meta", "title"), title)
+            self.document.meta.title = title
+        else:
+            self.ask(lambda base: TitleIntent(**base, title=title))
+
+    # joining
+
+    async def begin(self, timeout_s: float) -> None:
+        """For the client: join, and return when the session can be used. Raises why it cannot."""
+        await self._main.load()
+        await self._mine.load()
+        self.user_id = self._client.user
+        for copy in (self._main, self._mine):
+            copy.join()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.changed.until(lambda: self._is_ready or self._is_over)
+        except TimeoutError:
+            if not self.user_id:
+                raise Unreachable(self._why_not()) from None
+        if self.problem is not None:
+            await self._refused(self.problem)
+
+    @property
+    def _is_ready(self) -> bool:
+        if self._main.is_live and self._mine.is_live:
+            return True
+        return bool(self.user_id) and self._client.connection.has_failed
+
+    async def _refused(self, problem: Stopped) -> None:
+        """A copy of another session is kept for the user, so that the next `open` joins the one there is."""
+        if problem.close is close_codes.LINEAGE_MISMATCH:
+            for copy in (self._main, self._mine):
+                self._client.set_aside.append(await copy.set_aside(problem))
+        raise self._error()
+
+    def _why_not(self) -> str:
+        problem = self._client.connection.problem or "it does not answer"
+        return f"The server cannot be reached ({problem}), and there is no copy of {self.id} here."
+
+    def inherit(self, parent: LiveSession) -> None:
+        """For the client: read the parent's keys where this session has none."""
+        self._parent = parent
+
+    # waiting
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Until `holds()`, asked at every change. Raises the session's error where it ends before."""
+        await self.changed.until(lambda: holds() or self._is_over)
+        if not holds():
+            raise self._error()
+
+    async def joined(self, timeout_s: float | None = None) -> None:
+        """Until what the server has is here. Raises TimeoutError, or why it cannot be."""
+        async with asyncio.timeout(timeout_s):
+            await self.until(lambda: self._main.is_live and self._mine.is_live)
+
+    async def saved(self, timeout_s: float | None = None) -> None:
+        """Until everything made on this device before this call is durable; offline, that is when it is back.
+
+        Raises TimeoutError, and ReplicaRejected where the server refused part of it.
+        """
+        main, mine, refused = self._main.channel, self._mine.channel, len(self.recovered)
+        versions = main.version, mine.version
+
+        def is_so() -> bool:
+            return main.saved_version >= versions[0] and mine.saved_version >= versions[1]
+
+        async with asyncio.timeout(timeout_s):
+            await self.until(lambda: len(self.recovered) > refused or is_so())
+        if len(self.recovered) > refused:
+            raise ReplicaRejected(self.id, self.recovered[-1].reason)
+        self._modified = False
+
+    def save(self) -> Awaitable[None]:
+        """As `saved`."""
+        return self.saved()
+
+    # ending
+
+    async def close(self, *, delete: bool = False) -> None:
+        """Leave the session; runs go on. With `delete` it is deleted for everybody. Idempotent."""
+        if self._closed:
+            return
+        if delete:
+            await self._client.sessions.delete(self.id)
+        self.leave()
+        if delete:
+            await self._main.forget()
+            await self._mine.forget()
+
+    def leave(self) -> None:
+        """As `close`, at once."""
+        self._closed = True
+        self._main.leave()
+        self._mine.leave()
+        self._client.left(self)
+        self.changed.notify()
+
+    async def reset_replica(self) -> Recovery:
+        """Set this device's copy aside and join with an empty one; what can be, is written again.
+
+        For a session that stopped with `replica_rejected` or `lineage_mismatch`. In another lineage nothing
+        is replayed: the copy is of another session. Raises what `joined` raises.
+        """
+        stopped = self.problem or Stopped(close_codes.REPLICA_REJECTED, "reset on this device")
+        self.problem = None
+        return await self._start_over(self._main, stopped)
+
+    # branches and children
+
+    def child(self, session_id: str | None = None) -> LiveSession:
+        """A session of its own below this one, created on the server; await it before it is used."""
+        return self._client.begin_child(self, session_id)
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        if self.opening is not None:
+            yield from asyncio.shield(self.opening).__await__()
+        return self
+
+    # what the copies tell
+
+    def copy_greeted(self, copy: DeviceCopy, hello: Hello) -> None:
+        if wrong := self._client.greeted(hello):
+            copy.channel.stop(Stopped(None, wrong))
+            return
+        self.user_id = self._client.user
+
+    def copy_noted(self, copy: DeviceCopy, notice: Notice) -> None:
+        self.notices = [*self.notices[-99:], notice]
+
+    def copy_stopped(self, copy: DeviceCopy, stopped: Stopped) -> None:
+        rejected = stopped.close is close_codes.REPLICA_REJECTED
+        if rejected and self._recoveries < MAX_RECOVERIES and not self._closed:
+            self._recoveries += 1
+            self._client.spawn(self._recover(copy, stopped))
+        else:
+            self.problem = stopped
+
+    async def _recover(self, copy: DeviceCopy, stopped: Stopped) -> None:
+        try:
+            await self._start_over(copy, stopped)
+            await self.saved()
+            self._recoveries = 0
+        except ThreadlineError:
+            return  # it stopped for another reason, or again: that is told in its own right
+
+    async def _start_over(self, copy: DeviceCopy, stopped: Stopped) -> Recovery:
+        old, draft = self.document, self.draft.text
+        same = stopped.close is not close_codes.LINEAGE_MISMATCH
+        copies = [copy] if same else [self._main, self._mine]
+        asides = [await each.set_aside(stopped) for each in copies]
+        self._client.set_aside += asides
+        for each in copies:
+            each.start_over(same_session=same)
+        self._show()
+        await self.until(lambda: all(each.is_live for each in copies))
+        recovery = Recovery(stopped.sentence, asides[0])
+        if same and copy is self._main:
+            with self.document.transaction():
+                replay(old, self.document, self.user_id, self._guard, recovery)
+        elif same and draft and not self.draft.text:
+            self.draft.text = draft
+        self.recovered.append(recovery)
+        self.changed.notify()
+        return recovery
+
+    # inside
+
+    @property
+    def _is_over(self) -> bool:
+        return self._closed or self.problem is not None
+
+    def _error(self) -> Exception:
+        if self.problem is not None:
+            return error_of(self.problem, self.id)
+        return SessionClosed("The session was closed on this device.", session_id=self.id)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise self._error()
+
+    def _write_message(self, role: str, content: str, fields: Mapping[str, Any]) -> Message:
+        """A message without a place: the server gives it one when it is admitted."""
+        self._check_open()
+        message = Message(
+            id=new_entry_id(self.user_id),
+            role=role,
+            author=Author(self.user_id, self.device, str(fields.get("name", ""))),
+            created_at=self._next_created_ms(),
+            text=content,
+        )
+        check_message(self._guard, message)
+        options = {name: fields[name] for name in ("data", "attachments", "run", "parent") if name in fields}
+        return self.messages.create(
+            message.id,
+            role=role,
+            author=message.author,
+            created_at=message.created_at,
+            text=content,
+            **options,
+        )
+
+    def _assign(self, wanted: list[Message | NewMessage]) -> None:
+        """Only one's own messages can be retracted, and only messages of people added. Raises Refused."""
+        kept = {item.id for item in wanted if isinstance(item, Message)}
+        dropped = [message_id for message_id in self.messages.ids() if message_id not in kept]
+        for message_id in dropped:
+            self._guard.write(("messages", message_id, "status"), MessageStatus.RETRACTED)
+        with self.document.transaction():
+            for message_id in dropped:
+                self.messages.set_status(message_id, MessageStatus.RETRACTED)
+            for item in wanted:
+                if not isinstance(item, Message):
+                    self._add_new({"role": "user", "content": item} if isinstance(item, str) else item)
+
+    def _add_new(self, fields: Mapping[str, Any]) -> None:
+        rest = {name: value for name, value in fields.items() if name not in ("role", "content")}
+        self._write_message(str(fields.get("role", "user")), str(fields.get("content", "")), rest)
+
+    def _next_created_ms(self) -> int:
+        """Strictly rising, because unsent messages stand in this order."""
+        self._last_created_ms = max(self._now_ms(), self._last_created_ms + 1)
+        return self._last_created_ms
