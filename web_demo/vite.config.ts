@@ -19,6 +19,6 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["tests/**/*.test.ts"],
-    testTimeout: 20_000,
+    testTimeout: 10_000,
   },
 });

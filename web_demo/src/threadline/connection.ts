@@ -32,10 +32,12 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
     this.socket = new HocuspocusProviderWebsocket({
       url: syncUrl(url),
       WebSocketPolyfill: meteredSocket(Base, this.ledger),
-      delay: delay * (0.75 + Math.random() / 2),
-      minDelay: delay / 2,
+      // Whole numbers: the provider's retries silently give up on others.
+      delay: Math.round(delay * (0.75 + Math.random() / 2)),
+      minDelay: Math.round(delay / 2),
       onConnect: () => this.#become("online"),
       onClose: (closed) => this.#closed(closed),
+      onDisconnect: () => this.#resume(),
     });
   }
 
@@ -63,6 +65,11 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
     if (shouldComeBack(event.code) || !this.#wasTold(event.code, event.reason)) return this.#become("offline");
     this.disconnect();
     this.emit("ended", this.ended!);
+  }
+
+  /** `connect` does nothing while a socket is still closing; so it is asked again when that is done. */
+  #resume(): void {
+    if (this.status !== "stopped" && !this.socket.shouldConnect) void this.socket.connect();
   }
 
   /** A plain 1000 may come from a proxy; only a code or reason of ours is an order to stop. */

@@ -3,47 +3,67 @@
 import type * as Y from "yjs";
 import { ownerOf } from "./document/ids.ts";
 import { CompanionRoot, Root } from "./document/schema.ts";
-import { mappingOf, plain } from "./document/values.ts";
+import { mappingOf, plain, same } from "./document/values.ts";
 import { readIntent } from "./intents.ts";
-import type { Json } from "./json.ts";
+import type { JsonObject } from "./json.ts";
 import { readMessage } from "./messages.ts";
-import type { Session } from "./session.ts";
+import type { Exported, Session } from "./session.ts";
 
-/** Something of one's own that was not sent again, with where it stood. */
-export interface LeftOver {
-  path: string;
-  value: Json;
+/**
+ * reason:    why the replica was refused, with the path
+ * replayed:  ids of messages and intents that were written again
+ * refused:   those that were not, as they stood
+ * kept:      state as it was in the replica that was set aside, where it differs from what there is now
+ * set_aside: the whole of it
+ */
+export interface Recovery {
+  reason: string;
+  replayed: string[];
+  refused: JsonObject;
+  kept: JsonObject;
+  set_aside: Exported;
 }
 
 /**
- * Writes into `session`, which has joined again, what `user` had made in the old documents and the server does not have.
- * `refused` is the server's word on what it refused: entries it names are left over, so is state that differs.
+ * Writes into `session`, which has joined again, what `user` had made in the old documents and the server does not have,
+ * and notes in `recovery` how it went. What its reason names is not written again.
  */
-export function replay(old: Y.Doc, oldCompanion: Y.Doc, session: Session, user: string, refused: string): LeftOver[] {
-  const left: LeftOver[] = [];
-  const wasRefused = (path: string): boolean => refused.startsWith(path);
+export function replay(old: Y.Doc, oldDraft: string, session: Session, user: string, recovery: Recovery): void {
+  replayMessages(old, session, user, recovery);
+  replayIntents(old, session, user, recovery);
+  if (oldDraft && session.draft.text === "") session.draft.set(oldDraft);
+  const now = session.state.toJSON();
+  const before = Object.entries(recovery.set_aside.state);
+  recovery.kept = Object.fromEntries(before.filter(([key, value]) => !(key in now) || !same(value, now[key]!)));
+}
+
+export function draftOf(companion: Y.Doc): string {
+  return companion.getText(CompanionRoot.draft).toString();
+}
+
+function replayMessages(old: Y.Doc, session: Session, user: string, recovery: Recovery): void {
   for (const [id, entry] of old.getMap(Root.messages)) {
     const message = readMessage(id, entry);
     if (!message || ownerOf(id) !== user || session.messages.get(id)) continue;
-    if (wasRefused(`messages/${id}`)) left.push({ path: `messages/${id}`, value: message.text });
-    else session.messages.restore(id, { text: message.text }, message.created_at);
+    if (recovery.reason.startsWith(`messages/${id}`)) {
+      recovery.refused[id] = message.text;
+      continue;
+    }
+    const attachments = message.attachments.length > 0 ? { attachments: [...message.attachments] } : {};
+    session.messages.restore(id, { text: message.text, ...attachments }, message.created_at);
+    recovery.replayed.push(id);
   }
+}
+
+function replayIntents(old: Y.Doc, session: Session, user: string, recovery: Recovery): void {
   const known = new Set(session.intents.all().map(({ id }) => id));
   for (const [id, value] of old.getMap(Root.intents)) {
     if (ownerOf(id) !== user || known.has(id)) continue;
-    const path = `intents/${id}`;
-    if (wasRefused(path) || !readIntent(id, value)) left.push({ path, value: plain(value) });
-    else session.intents.restore(id, mappingOf(plain(value)));
+    if (recovery.reason.startsWith(`intents/${id}`) || !readIntent(id, value)) {
+      recovery.refused[id] = plain(value);
+      continue;
+    }
+    session.intents.restore(id, mappingOf(plain(value)));
+    recovery.replayed.push(id);
   }
-  const draft = oldCompanion.getText(CompanionRoot.draft).toString();
-  if (draft && session.draft.text === "") session.draft.set(draft);
-  return [...left, ...differentState(old, session)];
-}
-
-/** Leaves of the old state that the server does not have: it cannot be told whether they are newer. */
-function differentState(old: Y.Doc, session: Session): LeftOver[] {
-  const now = session.state.entries();
-  return [...old.getMap(Root.state)]
-    .filter(([key, value]) => JSON.stringify(plain(value)) !== JSON.stringify(now.get(key)))
-    .map(([key, value]) => ({ path: `state${key}`, value: plain(value) }));
 }

@@ -1,9 +1,10 @@
 /** One run as a handle: where it stands, what happens in it, and how to stop it. */
 
 import { TERMINAL, type RunStatus } from "./document/schema.ts";
+import { SessionError } from "./errors.ts";
 import { project, type RunEvent } from "./events.ts";
 import type { Verdict } from "./intents.ts";
-import type { RunSnapshot } from "./runs.ts";
+import type { Approval, RunSnapshot, Step } from "./runs.ts";
 import type { Session } from "./session.ts";
 
 export class Run {
@@ -30,16 +31,42 @@ export class Run {
     return (reply && this.#session.messages.get(reply)?.text) || "";
   }
 
+  get is_over(): boolean {
+    return TERMINAL.has(this.status);
+  }
+
+  get steps(): readonly Step[] {
+    return this.snapshot?.steps ?? [];
+  }
+
+  /** Calls that wait for a person's word. */
+  get pending(): readonly Approval[] {
+    return this.snapshot?.approvals.filter(({ status }) => status === "pending") ?? [];
+  }
+
   /** Asks for it to stop; any device may. */
   cancel(reason = ""): void {
     this.#session.intents.cancel(this.id, reason);
   }
 
-  /** Answers a call that waits for an approval. The first answer that the server admits counts. */
-  decide(call: string, decision: Verdict, reason = ""): void {
-    const approval = this.snapshot?.approvals.find((candidate) => candidate.call === call);
-    const arguments_hash = approval?.arguments_hash ?? "";
-    this.#session.intents.decide({ run: this.id, call, decision, arguments_hash, reason });
+  /** Lets a waiting call go ahead, the one named or the only one. The first answer that the server admits counts. */
+  approve(call?: string): void {
+    this.#decide(call, "approve", "");
+  }
+
+  /** Keeps a waiting call from being made. Throws SessionError where none waits. */
+  reject(call?: string, reason = ""): void {
+    this.#decide(call, "reject", reason);
+  }
+
+  #decide(call: string | undefined, decision: Verdict, reason: string): void {
+    const found = this.pending.filter((approval) => call === undefined || approval.call === call);
+    const [approval] = found;
+    if (!approval || found.length > 1) {
+      throw new SessionError("session_error", `${found.length} calls wait for a word; name one.`, this.#session.id);
+    }
+    const { arguments_hash } = approval;
+    this.#session.intents.decide({ run: this.id, call: approval.call, decision, arguments_hash, reason });
   }
 
   /**
@@ -60,12 +87,17 @@ export class Run {
     }
   }
 
-  /** Waits until the run has ended, and gives back how. */
-  async finished(): Promise<RunSnapshot> {
+  /** Waits until the run has ended. */
+  async wait(): Promise<RunStatus> {
+    return (await this.result()).status;
+  }
+
+  /** As `wait`, with what came of it. A failed run has an `error`; nothing is thrown for it. */
+  async result(): Promise<RunSnapshot & { output: string }> {
     for (;;) {
       const changed = this.#session.nextChange();
       const run = this.snapshot;
-      if (run && TERMINAL.has(run.status)) return run;
+      if (run && this.is_over) return { ...run, output: this.output };
       await changed;
     }
   }

@@ -16,12 +16,12 @@ import { Emitter } from "./emitter.ts";
 import { SessionError } from "./errors.ts";
 import type { DocumentHolder } from "./holder.ts";
 import { Intents, type RunRequest } from "./intents.ts";
-import type { Json } from "./json.ts";
-import { Messages, type NewMessage } from "./messages.ts";
+import type { JsonObject } from "./json.ts";
+import { Messages, type Message, type NewMessage } from "./messages.ts";
 import { Presence } from "./presence.ts";
 import type { CloseReason } from "./protocol/close_codes.ts";
 import type { Hello, Notice } from "./protocol/notices.ts";
-import { replay, type LeftOver } from "./recovery.ts";
+import { draftOf, replay, type Recovery } from "./recovery.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
 import { Run } from "./run.ts";
 import { Runs } from "./runs.ts";
@@ -34,6 +34,16 @@ export interface SessionOptions extends Omit<ReplicaOptions, "presence"> {
 }
 
 export interface SendOptions extends Omit<NewMessage, "text">, Omit<RunRequest, "message"> {}
+
+/** Everything a device has of a session, as JSON. */
+export interface Exported {
+  session_id: string;
+  title: string;
+  messages: readonly Message[];
+  state: JsonObject;
+  counters: Record<string, number>;
+  draft: string;
+}
 
 interface SessionEvents extends Record<string, unknown[]> {
   /** Something in the session's or the companion's document changed. */
@@ -115,6 +125,21 @@ export class Session extends Emitter<SessionEvents> {
     return this.ended === undefined && this.hello?.role !== "viewer";
   }
 
+  get is_saved(): boolean {
+    return this.saved_word.word === "saved";
+  }
+
+  /** Changes made here that are not known to be durable. */
+  get waiting(): number {
+    return this.saved_word.waiting;
+  }
+
+  /** The run that is at work or waits for somebody, if there is one. */
+  get active_run(): Run | undefined {
+    const active = this.runs.active;
+    return active && new Run(this, active.id);
+  }
+
   get saved_word(): Saved {
     return savedWord([this.#replica, this.#companion], this.#connection);
   }
@@ -161,9 +186,11 @@ export class Session extends Emitter<SessionEvents> {
     for (const run of this.runs.unfinished) this.intents.cancel(run.id, reason);
   }
 
-  /** Asks for another title. */
-  rename(title: string): void {
-    this.intents.title(title);
+  /** Gives the session another title: an owner writes it, others ask for it. */
+  set title(title: string) {
+    const meta = this.#replica.doc.getMap(Root.meta);
+    if (this.hello?.role === "owner") this.#replica.doc.transact(() => meta.set("title", title), this.#origin);
+    else this.intents.title(title);
   }
 
   /** Takes back the last change of the state that was made on this page. False where there is none. */
@@ -179,7 +206,7 @@ export class Session extends Emitter<SessionEvents> {
   async saved(): Promise<void> {
     for (;;) {
       const changed = this.nextChange();
-      if (this.saved_word.word === "saved") return;
+      if (this.is_saved) return;
       if (this.ended) throw SessionError.fromClose(this.ended, this.id);
       await changed;
     }
@@ -201,18 +228,26 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   /** Everything this device has of the session, as JSON. */
-  export(): { session: string; messages: unknown; state: Json; counters: Json; draft: string } {
-    const { id, draft, counters, state, messages } = this;
-    return { session: id, messages: messages.all(), state: state.toJSON(), counters: counters.toJSON(), draft: draft.text };
+  export(): Exported {
+    const { id, title, draft, counters, state, messages } = this;
+    return {
+      session_id: id,
+      title,
+      messages: messages.all(),
+      state: state.toJSON(),
+      counters: counters.toJSON(),
+      draft: draft.text,
+    };
   }
 
   /**
    * Sets this replica aside and joins again, empty, under a new client id; sends once more what the server never
-   * admitted of one's own messages, requests and draft. What was refused, or may not be sent, is given back.
+   * admitted of one's own messages, requests and draft. Tells how that went, and has the rest.
    */
-  async reset_replica(): Promise<LeftOver[]> {
-    const refused = this.ended?.name === "replica_rejected" ? this.ended.detail : "";
+  async reset_replica(): Promise<Recovery> {
     const [old, oldCompanion] = [this.#replica, this.#companion];
+    const reason = this.ended?.name === "replica_rejected" ? this.ended.detail : "";
+    const recovery: Recovery = { reason, replayed: [], refused: {}, kept: {}, set_aside: this.export() };
     await Promise.all([old.setAside(), oldCompanion.setAside()]);
     this.#unobserve();
     const options = this.#options;
@@ -221,7 +256,8 @@ export class Session extends Emitter<SessionEvents> {
     this.#undo = this.#observe();
     this.#connection.connect();
     await this.joined();
-    return replay(old.doc, oldCompanion.doc, this, options.user, refused);
+    this.#replica.doc.transact(() => replay(old.doc, draftOf(oldCompanion.doc), this, options.user, recovery), this.#origin);
+    return recovery;
   }
 
   async close(): Promise<void> {

@@ -34,6 +34,9 @@ export function App(): JSX.Element {
       ) : (
         <Nothing />
       )}
+      {model && panelOpen.value && (
+        <button class="scrim" type="button" tabIndex={-1} aria-label={words().app.close} onClick={togglePanel} />
+      )}
       {model && panelOpen.value && <Panel key={`panel ${model.session.id}`} model={model} onClose={togglePanel} />}
     </div>
   );

@@ -49,7 +49,7 @@ let changing: Promise<unknown> = Promise.resolve();
 /** Another identity gets another client; the copies of the former stay on the device. */
 async function become(next: Identity | undefined): Promise<void> {
   const former = client.peek();
-  client.value = next && connect(location.origin, { ...next, user: next.token });
+  client.value = next && connect(location.origin, { ...next, user: next.name });
   listed.value = undefined;
   await former?.close();
   await refreshList();

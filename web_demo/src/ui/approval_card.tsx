@@ -16,7 +16,9 @@ export function ApprovalCard({ approval, run, session }: ApprovalProps): JSX.Ele
   const answered = useSignal(false);
   const decide = (decision: Verdict): void => {
     answered.value = true;
-    session.run(run.id).decide(approval.call, decision);
+    const handle = session.run(run.id);
+    if (decision === "approve") handle.approve(approval.call);
+    else handle.reject(approval.call);
   };
   return (
     <section class="approval" data-testid="approval" data-status={approval.status}>

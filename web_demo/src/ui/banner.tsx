@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { LeftOver } from "../threadline/index.ts";
+import type { Recovery } from "../threadline/index.ts";
 import { client } from "./app_model.ts";
 import { download } from "./download.ts";
 import type { SessionModel } from "./session_model.ts";
@@ -10,7 +10,8 @@ import { words } from "./words/words.ts";
 export function Banner({ model }: { model: SessionModel }): JSX.Element | null {
   const reason = model.ended.value;
   if (reason) return <Ended model={model} />;
-  if (model.leftOver.value.length > 0) return <Rest model={model} items={model.leftOver.value} />;
+  const recovery = model.recovery.value;
+  if (recovery && leavesSomething(recovery)) return <Rest model={model} recovery={recovery} />;
   const { word } = model.saved.value;
   if (word !== "offline") return null;
   return (
@@ -18,6 +19,10 @@ export function Banner({ model }: { model: SessionModel }): JSX.Element | null {
       <div class="column">{words().ended.offline}</div>
     </div>
   );
+}
+
+function leavesSomething({ refused, kept }: Recovery): boolean {
+  return Object.keys(refused).length + Object.keys(kept).length > 0;
 }
 
 /** Reasons after which a fresh replica may go on where the old one cannot. */
@@ -79,24 +84,25 @@ function WayOut({ model }: { model: SessionModel }): JSX.Element | null {
   );
 }
 
-function Rest({ model, items }: { model: SessionModel; items: LeftOver[] }): JSX.Element {
-  const { app, recovery } = words();
+function Rest({ model, recovery }: { model: SessionModel; recovery: Recovery }): JSX.Element {
+  const { app, recovery: text } = words();
+  const items = Object.entries({ ...recovery.refused, ...recovery.kept });
   return (
     <div class="banner" role="status" data-testid="left-over">
       <div class="column">
-        <strong>{recovery.rest(items.length)}</strong>
+        <strong>{text.rest(items.length)}</strong>
         <ul>
-          {items.map(({ path, value }) => (
-            <li key={path} dir="auto">
-              {typeof value === "string" ? value : `${path}: ${JSON.stringify(value)}`}
+          {items.map(([name, value]) => (
+            <li key={name} dir="auto">
+              {typeof value === "string" ? value : `${name}: ${JSON.stringify(value)}`}
             </li>
           ))}
         </ul>
         <div class="choices">
-          <button class="button" type="button" onClick={() => download("left-over.json", items)}>
-            {recovery.keep}
+          <button class="button" type="button" onClick={() => download(`${model.session.id}.json`, recovery)}>
+            {text.keep}
           </button>
-          <button class="button" type="button" onClick={() => (model.leftOver.value = [])}>
+          <button class="button" type="button" onClick={() => (model.recovery.value = undefined)}>
             {app.close}
           </button>
         </div>

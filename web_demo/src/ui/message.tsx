@@ -79,6 +79,18 @@ export function PendingAnswer({ run, session }: { run: RunSnapshot; session: Ses
   );
 }
 
+/** A question that the server has, and of which it has made no run yet. */
+export function AskedAnswer(): JSX.Element {
+  return (
+    <article class="message assistant" data-testid="asked">
+      <Who name="" run={undefined} />
+      <div class="content">
+        <Dots />
+      </div>
+    </article>
+  );
+}
+
 function Who({ name, run }: { name: string; run: RunSnapshot | undefined }): JSX.Element {
   const { app, run: runWords } = words();
   const status = run && run.ended_at === undefined ? runWords.statuses[run.status] : "";

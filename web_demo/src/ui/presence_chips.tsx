@@ -24,7 +24,7 @@ export function PresenceChips({ model, row = false }: { model: SessionModel; row
       {shown.map((present) => (
         <li class="chip" key={present.client_id}>
           <span class="dot" />
-          <span class="name">{chipText(present)}</span>
+          <span class="name">{chipText(present, model.session.user)}</span>
         </li>
       ))}
       {shown.length < others.length && <li class="chip">{presence.more(others.length - shown.length)}</li>}
@@ -32,8 +32,9 @@ export function PresenceChips({ model, row = false }: { model: SessionModel; row
   );
 }
 
-function chipText({ name, device, state }: Present): string {
-  const { panel, presence } = words();
-  const who = presence.on(name, device);
+/** "Ada on Pixel 9"; one's own other devices are "You on Pixel 9". */
+function chipText({ user, name, device, state }: Present, me: string): string {
+  const { app, panel, presence } = words();
+  const who = presence.on(user === me ? app.you : name, device);
   return state["typing"] === true ? `${who}: ${panel.typing}` : who;
 }

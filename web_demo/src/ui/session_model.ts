@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import type { Intent, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
-import type { CloseReason, Hello, LeftOver } from "../threadline/index.ts";
+import type { CloseReason, Hello, Recovery } from "../threadline/index.ts";
 
 export class SessionModel {
   readonly session: Session;
@@ -19,7 +19,8 @@ export class SessionModel {
   readonly synced: Signal<boolean>;
   readonly hello: Signal<Hello | undefined>;
   readonly ended: Signal<CloseReason | undefined>;
-  readonly leftOver = signal<LeftOver[]>([]);
+  /** What came of the last reset, until the person has seen it. */
+  readonly recovery = signal<Recovery | undefined>(undefined);
   readonly resetting = signal(false);
 
   readonly #unsubscribe: (() => void)[];
@@ -54,7 +55,7 @@ export class SessionModel {
   async reset(): Promise<void> {
     this.resetting.value = true;
     try {
-      this.leftOver.value = await this.session.reset_replica();
+      this.recovery.value = await this.session.reset_replica();
     } finally {
       this.resetting.value = false;
       this.#read();

@@ -83,20 +83,10 @@ const SYSTEMS: [RegExp, string][] = [
   [/Linux/, "Linux"],
 ];
 
-const BROWSERS: [RegExp, string][] = [
-  [/Edg\//, "Edge"],
-  [/OPR\//, "Opera"],
-  [/Firefox\//, "Firefox"],
-  [/Chrome\//, "Chrome"],
-  [/Safari\//, "Safari"],
-];
-
-/** A name for this device from what the browser says of itself: "Pixel 9", "Chrome on Mac". */
+/** A name for this device from what the browser says of itself: "Pixel 9", "Mac". */
 export function guessDevice(agent: string = navigator.userAgent): string {
-  const android = /Android [^;)]*; ([^;)]+?)(?: Build|\))/.exec(agent)?.[1];
-  if (android && android !== "K") return android;
-  const system = android ? "Android" : SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
-  if (system === "iPhone" || system === "iPad") return system;
-  const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1] ?? "Browser";
-  return system ? `${browser} on ${system}` : browser;
+  const model = /Android [^;)]*; ([^;)]+?)(?: Build|\))/.exec(agent)?.[1];
+  // Browsers that keep the model to themselves say K.
+  if (model) return model === "K" ? "Android" : model;
+  return SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1] ?? "Browser";
 }

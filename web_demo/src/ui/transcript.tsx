@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Message, RunSnapshot } from "../threadline/index.ts";
 import { copyText } from "./clipboard.ts";
 import { Icon } from "./icons.tsx";
-import { AssistantMessage, PendingAnswer, UserMessage } from "./message.tsx";
+import { AskedAnswer, AssistantMessage, PendingAnswer, UserMessage } from "./message.tsx";
 import type { SessionModel } from "./session_model.ts";
 import { words } from "./words/words.ts";
 
@@ -104,8 +104,13 @@ function Line({ message, runs, model }: LineProps): JSX.Element {
     <>
       <UserMessage message={message} model={model} />
       {run && !hasReply && <PendingAnswer run={run} session={model.session} />}
+      {!run && message.seq && isAsked(model, message.id) && <AskedAnswer />}
     </>
   );
+}
+
+function isAsked(model: SessionModel, message: string): boolean {
+  return model.asked.value.some(({ fields }) => fields["message"] === message);
 }
 
 function Empty({ model }: { model: SessionModel }): JSX.Element {
