@@ -1,4 +1,7 @@
-"""What devices ask for. An intent is one JSON value, written once, so it is there complete or not at all."""
+"""What devices ask for. An intent is one JSON value, written once, so it is there complete or not at all.
+
+Whoever decides it removes it: what is left in the document is what is not decided yet.
+"""
 
 from __future__ import annotations
 
@@ -110,6 +113,11 @@ class Intents:
         if intent.id in self._map:
             raise ValueError(f"The intent {intent.id} was already written.")
         self._map[intent.id] = write_intent(intent)
+
+    def remove(self, intent_id: str) -> None:
+        """Take away an intent that was decided. Only the server may."""
+        if intent_id in self._map:
+            del self._map[intent_id]
 
     def by_time(self) -> list[Intent]:
         """Every readable intent by the clock of its device: the best order where the log's is not known."""

@@ -247,14 +247,19 @@ class RunWriter:
         self.set(usage=asdict(usage))
 
     def close_open_step(self, at: int) -> Step | None:
-        """End the step that a lost worker left open, with nothing said in it. Gives back that step."""
+        """End the step that a lost worker left open. Gives back that step."""
         found = open_step(self._steps)
         if found is None:
             return None
         step, writer = found
-        is_output = step.type == StepType.OUTPUT
-        writer.end(at, end=step.start if is_output else None)
+        writer.end(at, end=step.start if step.type == StepType.OUTPUT else None)
         return step
+
+    def void_outputs(self) -> None:
+        """Empty every answer given so far: its text is taken back, and a later step says it again."""
+        for step in self._steps:
+            if isinstance(step, Map) and text_of(value_at(step, "type")) == StepType.OUTPUT:
+                step["start"] = step["end"] = 0
 
 
 def _status(entry: SharedMap) -> RunStatus:

@@ -1,0 +1,203 @@
+"""One execution of an agent: the driver's events and tool calls, recorded, within limits.
+
+The same code runs an agent in a worker, where a recorder writes the document, and alone, where one fills a
+response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from threadline.agents.driver import AgentDriver, Said, Task, Thought, ToolOutcome, Used
+from threadline.agents.tool import Tool, ToolFailed
+from threadline.document.approvals import arguments_hash
+from threadline.document.lifecycle import RunStatus
+from threadline.document.runs import Limits, Usage
+from threadline.document.steps import Fault, Step, StepType
+from threadline.document.values import JSON, to_json
+from threadline.errors import ThreadlineError
+from threadline.ids import uuid7
+from threadline.transcript import estimate_tokens
+
+
+class LimitReached(ThreadlineError):
+    """The run has used up what it may; it ends with this status."""
+
+    code = "limit_reached"
+
+    def __init__(self, status: RunStatus, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.status = status
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A person's word on a call that needs approval; `decided_before` this attempt, so the call may have
+    run.
+    """
+
+    approved: bool
+    reason: str = ""
+    decided_before: bool = False
+
+
+class Recorder(Protocol):
+    """Where an execution leaves its traces. Called in order, on the loop; `approve` may wait for days."""
+
+    def thought(self, text: str) -> None: ...
+
+    def said(self, text: str) -> None: ...
+
+    def tool_called(self, call: str, tool: Tool, arguments: JSON) -> None: ...
+
+    def tool_returned(self, outcome: ToolOutcome) -> None: ...
+
+    def used(self, usage: Usage) -> None:
+        """All tokens so far."""
+
+    async def approve(self, call: str, tool: Tool, arguments: JSON) -> Word: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an execution ended; `fault` where it did not go well."""
+
+    status: RunStatus
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class Execution:
+    """Runs `task` by `driver` once. `earlier` are the steps of attempts before this one.
+
+    A tool whose result an earlier attempt recorded is not run again when the driver asks for the same: it
+    gets that result. A call that needs approval and was under way when its worker was lost has an unknown
+    outcome, and says so.
+    """
+
+    driver: AgentDriver
+    recorder: Recorder
+    limits: Limits = field(default_factory=Limits)
+    earlier: Sequence[Step] = ()
+    usage: Usage = field(default_factory=Usage)
+    _steps: int = 0
+    _speaking: bool = False
+    _limit: LimitReached | None = None
+    _output_tokens: int = 0
+    _answered: list[Step] = field(default_factory=list)
+    _unknown: list[Step] = field(default_factory=list)
+
+    async def run(self, task: Task) -> Outcome:
+        """Drive to the end. Never raises but for cancellation."""
+        self._sort_earlier()
+        task = replace(task, call=lambda name, arguments: self.call(task, name, arguments))
+        try:
+            async with aclosing(self.driver.run(task)) as events:
+                async for event in events:
+                    self._record(event)
+        except LimitReached as limit:
+            return Outcome(limit.status, limit.fault)
+        except ThreadlineError as error:
+            return Outcome(RunStatus.FAILED, Fault(error.code, error.message))
+        except Exception as error:  # noqa: BLE001  (a driver is foreign code; its failure is the run's)
+            return Outcome(RunStatus.FAILED, Fault("agent_failed", str(error) or type(error).__name__))
+        finally:
+            self._note_usage(task)
+        if self._limit is not None:  # the driver went on after it was told
+            return Outcome(self._limit.status, self._limit.fault)
+        return Outcome(RunStatus.COMPLETED)
+
+    async def call(self, task: Task, name: str, arguments: Mapping[str, JSON]) -> ToolOutcome:
+        """Run a tool for the driver. Raises LimitReached; whatever else goes wrong is told in the outcome."""
+        self._speaking = False
+        self._count_step()
+        given = to_json(dict(arguments))
+        tool = task.tools.get(name)
+        if tool is None:
+            return ToolOutcome(uuid7(), name, fault=Fault("tool_unknown", f"There is no tool {name}."))
+        known = self._take(self._answered, name, given)
+        if known is not None:
+            return ToolOutcome(known.call, name, known.output, known.error)
+        interrupted = self._take(self._unknown, name, given)
+        call = uuid7() if interrupted is None else interrupted.call
+        self.recorder.tool_called(call, tool, given)
+        outcome = await self._outcome(task, call, tool, given)
+        self.recorder.tool_returned(outcome)
+        return outcome
+
+    async def _outcome(self, task: Task, call: str, tool: Tool, arguments: JSON) -> ToolOutcome:
+        if tool.requires_approval:
+            word = await self.recorder.approve(call, tool, arguments)
+            if not word.approved:
+                return ToolOutcome(call, tool.name, fault=Fault("rejected", f"Rejected: {word.reason}"))
+            if word.decided_before:
+                message = "The worker was lost while this ran; whether it took effect is not known."
+                return ToolOutcome(call, tool.name, fault=Fault("outcome_unknown", message))
+        try:
+            assert isinstance(arguments, dict)
+            output = await tool.call(arguments, session=task.session, context=task.context)
+        except ToolFailed as failed:
+            return ToolOutcome(call, tool.name, fault=Fault(failed.code, failed.message))
+        return ToolOutcome(call, tool.name, output)
+
+    def _record(self, event: Thought | Said | Used) -> None:
+        match event:
+            case Thought(text=text):
+                self._speaking = False
+                self.recorder.thought(text)
+            case Said(text=text):
+                if not self._speaking:
+                    self._count_step()
+                    self._speaking = True
+                self._count_tokens(text)
+                self.recorder.said(text)
+            case Used():
+                self.usage = Usage(
+                    self.usage.input_tokens + event.input_tokens,
+                    self.usage.output_tokens + event.output_tokens,
+                    event.source,
+                )
+                self.recorder.used(self.usage)
+
+    def _count_step(self) -> None:
+        if self._steps >= self.limits.max_steps:
+            message = f"The run may take {self.limits.max_steps} steps."
+            self._limit = LimitReached(RunStatus.MAX_STEPS_REACHED, Fault("max_steps_reached", message))
+            raise self._limit
+        self._steps += 1
+
+    def _count_tokens(self, text: str) -> None:
+        self._output_tokens += estimate_tokens(text)
+        if self._output_tokens > self.limits.max_tokens:
+            message = f"The run may put out {self.limits.max_tokens} tokens."
+            self._limit = LimitReached(RunStatus.FAILED, Fault("max_tokens_reached", message))
+            raise self._limit
+
+    def _note_usage(self, task: Task) -> None:
+        """An estimate where the driver reported nothing."""
+        if self.usage.total_tokens:
+            return
+        read = sum(estimate_tokens(turn.content) for turn in task.turns)
+        self.usage = Usage(read, self._output_tokens, "estimate")
+        self.recorder.used(self.usage)
+
+    def _sort_earlier(self) -> None:
+        calls = {step.call: step for step in self.earlier if step.type == StepType.TOOL_CALL}
+        results = {step.call: step for step in self.earlier if step.type == StepType.TOOL_RESULT}
+        for call, step in calls.items():
+            if call in results:
+                self._answered.append(replace(results[call], input=step.input))
+            else:
+                self._unknown.append(step)
+
+    def _take(self, steps: list[Step], name: str, arguments: JSON) -> Step | None:
+        """The first of `steps` that is the same call, taken out of the list."""
+        wanted = arguments_hash(arguments)
+        for index, step in enumerate(steps):
+            if step.name == name and arguments_hash(step.input) == wanted:
+                return steps.pop(index)
+        return None

@@ -1,0 +1,183 @@
+"""Executes one run: a replica of its own, the agent's driver, the clock, and the stop from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import anyio
+
+from threadline.actors import Actor, Role
+from threadline.agents.agent import Agent
+from threadline.agents.driver import Task, ToolOutcome, Turn
+from threadline.agents.execution import Execution, Outcome
+from threadline.document.lifecycle import RunStatus
+from threadline.document.runs import Run
+from threadline.document.session_document import SessionDocument
+from threadline.document.steps import Fault
+from threadline.document.values import JSON, text_of
+from threadline.ids import SessionId, agent_user, new_client_id
+from threadline.session import Session
+from threadline_server.backplane.base import DocumentName, Fence
+from threadline_server.rooms.local_replica import LocalReplica
+from threadline_server.rooms.registry import Rooms
+from threadline_server.runs.options import RunOptions
+from threadline_server.runs.recorder import DocumentRecorder, lost
+
+Clock = Callable[[], int]
+
+
+class RunExecution:
+    """One attempt at one run, under the session's lease."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        session: SessionId,
+        run_id: str,
+        agent: Agent,
+        fence: Fence,
+        options: RunOptions,
+        now_ms: Clock,
+    ) -> None:
+        self.run_id = run_id
+        self._rooms = rooms
+        self._session = session
+        self._agent = agent
+        self._fence = fence
+        self._options = options
+        self._now_ms = now_ms
+        self._scope = anyio.CancelScope()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Somebody wants it to end now. What it has said stays."""
+        self._stopped = True
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """To the end, which is written. Raises what ended the replica: the lease was lost, or the session
+        is gone.
+        """
+        actor = Actor(agent_user(self._agent.name), Role.AGENT, name=self._agent.name)
+        name = DocumentName(self._session)
+        async with self._rooms.replica(name, actor, client_id=new_client_id(), fence=self._fence) as replica:
+            document = SessionDocument(replica.doc)
+            await replica.changes.until(lambda: self.run_id in document.runs or replica.ended is not None)
+            recorder = DocumentRecorder(
+                replica,
+                document,
+                self.run_id,
+                options=self._options,
+                now_ms=self._now_ms,
+                pause=self._paused,
+            )
+            try:
+                await self._attempt(replica, document, recorder)
+            finally:
+                if replica.ended is None:
+                    recorder.flush()
+
+    async def _attempt(
+        self, replica: LocalReplica, document: SessionDocument, recorder: DocumentRecorder
+    ) -> None:
+        run = document.runs.get(self.run_id)
+        assert run is not None
+        recorder.begin()
+        if run.attempt >= self._options.max_attempts:
+            recorder.end(lost(run.attempt))
+            return
+        session = self._session_of(document, run)
+        outcome = await self._outcome(document, run, recorder, session)
+        undone = self._stopped and document.runs.fields(self.run_id).stopped_by.get("undo") is True
+        if undone:
+            _take_back(session)
+        recorder.end(outcome, retract=undone)
+        await replica.saved()
+
+    async def _outcome(
+        self, document: SessionDocument, run: Run, recorder: DocumentRecorder, session: Session
+    ) -> Outcome:
+        """As the agent ends it, its time does, or whoever stops it."""
+        if run.stopped_by:
+            self.stop()
+        execution = Execution(self._agent.driver, recorder, limits=run.limits, earlier=run.steps)
+        self._scope.deadline = anyio.current_time() + self._time_left_s(run)
+        with self._scope:
+            return await execution.run(self._task(document, run, session))
+        return Outcome(RunStatus.CANCELLED) if self._stopped else Outcome(RunStatus.TIMEOUT, _timed_out(run))
+
+    def _time_left_s(self, run: Run) -> float:
+        waiting = run.started_at is None or run.waiting_for
+        used_ms = 0 if waiting else self._now_ms() - (run.started_at or 0)
+        return max(0.0, run.limits.timeout_seconds - used_ms / 1000)
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Waiting for a person takes none of the run's time."""
+        left_s = self._scope.deadline - anyio.current_time()
+        self._scope.deadline = float("inf")
+        try:
+            yield
+        finally:
+            self._scope.deadline = anyio.current_time() + left_s
+
+    def _session_of(self, document: SessionDocument, run: Run) -> Session:
+        user = text_of(run.requested_by.get("user"))
+        return Session.over(document, session_id=self._session, user_id=user)
+
+    def _task(self, document: SessionDocument, run: Run, session: Session) -> Task:
+        context = {**document.meta.context.to_dict(), **_as_dict(run.context)}
+        allowed = {
+            name: tool for name, tool in self._agent.tools.items() if run.tools is None or name in run.tools
+        }
+        return Task(
+            turns=history(document, run, self._options.max_history_messages),
+            tools=allowed,
+            session=session,
+            call=_not_yet,
+            goal=run.goal,
+            system=self._agent.system_for(context, run.system),
+            context=context,
+            model=run.model or self._agent.model,
+            limits=run.limits,
+        )
+
+
+def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
+    """What the agent is given: the transcript without what is still to be answered, then what it is asked.
+
+    Messages that wait for a run after this one are left out, and so is a reply of an earlier attempt.
+    """
+    asked = text_of(run.input.get("message"))
+    later = {
+        text_of(other.input.get("message"))
+        for other in map(document.runs.fields, document.runs.ids())
+        if other.number > run.number
+    }
+    left_out = {asked, run.message, *later} - {""}
+    ids = [message_id for message_id in document.messages.ids() if message_id not in left_out]
+    ids = ids[-limit:] + ([asked] if asked else [])
+    found = [message for message in map(document.messages.get, ids) if message is not None]
+    return [Turn(m.role, m.text, m.author.user, m.created_at, m.data) for m in found]
+
+
+def _take_back(session: Session) -> None:
+    """Undo the run's changes of the state; what others have changed since stays."""
+    while session.undo():
+        pass
+
+
+def _as_dict(context: JSON) -> dict[str, JSON]:
+    if isinstance(context, dict):
+        return context
+    return {} if context is None else {"context": context}
+
+
+def _timed_out(run: Run) -> Fault:
+    return Fault("timeout", f"The run took longer than its {run.limits.timeout_seconds} seconds.")
+
+
+async def _not_yet(name: str, arguments: Mapping[str, JSON]) -> ToolOutcome:
+    """Tools are called through the execution, which puts its own `call` in place of this."""
+    raise RuntimeError(f"{name} was called before the execution began")
