@@ -80,8 +80,14 @@ export class Messages {
   /** Adds a message of one's own, with its text, in one transaction; gives back its id. */
   create(message: NewMessage): string {
     const id = newEntryId(this.#author.user);
-    this.restore(id, message, Date.now());
+    this.restore(id, message, Math.max(Date.now(), this.#lastUnsent() + 1));
     return id;
+  }
+
+  /** Two messages of one millisecond stay in the order in which they were written. */
+  #lastUnsent(): number {
+    const last = this.withRetracted().at(-1);
+    return last && !last.seq ? last.created_at : 0;
   }
 
   /** As `create`, under a known id and time, for a replica that was reset. */
