@@ -2,7 +2,8 @@
 
 A follower takes turns as they are announced. One that comes too early shows a hole: the follower then reads
 the log from where it stands until it has caught up, and ignores what is announced meanwhile, since that is in
-the log too.
+the log too. Only while a turn of its own node is on its way does it keep what is early: that turn may fill
+the hole.
 """
 
 from __future__ import annotations
@@ -12,20 +13,29 @@ from collections.abc import Awaitable, Callable
 from threadline_server.backplane.base import DocumentName, LoggedTurn, Position
 
 READ_LIMIT = 500
+MAX_EARLY = 64
 
 LogReader = Callable[[DocumentName, Position, int], Awaitable[tuple[tuple[LoggedTurn, ...], Position]]]
 """Turns after a position, and the position up to which the log may have been trimmed."""
 
 
+def _never(document: DocumentName) -> bool:
+    return False
+
+
 class Follower:
     """One subscription of one document's log.
 
-    position:  the last turn that was delivered
-    announced: the newest turn that is known to exist; 0 while unknown
+    position:  of the last turn that was delivered
+    last:      that turn, None before the first
+    announced: the newest position that is known to exist; 0 while unknown
     repairing: the log is being read; announcements only move `announced`
+    was_lost:  it ended because the log no longer had what comes next
     """
 
     __slots__ = (
+        "_early",
+        "_expects",
         "_on_close",
         "_on_deleted",
         "_on_lost",
@@ -34,8 +44,10 @@ class Follower:
         "announced",
         "closed",
         "document",
+        "last",
         "position",
         "repairing",
+        "was_lost",
     )
 
     def __init__(
@@ -48,17 +60,22 @@ class Follower:
         *,
         repair: Callable[[Follower], None],
         on_close: Callable[[Follower], None],
+        expects: Callable[[DocumentName], bool] = _never,
     ) -> None:
         self.document = document
         self.position = after
+        self.last: LoggedTurn | None = None
         self.announced = Position(0)
         self.repairing = False
         self.closed = False
+        self.was_lost = False
+        self._early: dict[Position, LoggedTurn] = {}
         self._on_turn = on_turn
         self._on_deleted = on_deleted
         self._on_lost = on_lost
         self._repair = repair
         self._on_close = on_close
+        self._expects = expects
 
     def offer(self, turn: LoggedTurn) -> None:
         """A turn from the live feed: deliver it when it is next, read the log when it is not."""
@@ -68,17 +85,45 @@ class Follower:
             return
         if turn.position == self.position + 1:
             self._deliver(turn)
+            self._deliver_early()
         elif turn.position > self.position:
+            self._keep_early(turn)
+
+    def _keep_early(self, turn: LoggedTurn) -> None:
+        if self._expects(self.document) and len(self._early) < MAX_EARLY:
+            self._early[turn.position] = turn
+        else:
+            self.catch_up()
+
+    def _deliver_early(self) -> None:
+        while self._early and not self.closed:
+            turn = self._early.pop(Position(self.position + 1), None)
+            if turn is None:
+                return
+            self._deliver(turn)
+
+    def announce(self, position: Position) -> None:
+        """The log has a turn at `position`."""
+        if position > self.announced:
+            self.announced = position
+        if position > self.position and not self._expects(self.document):
+            self.catch_up()
+
+    def settle(self) -> None:
+        """Nothing of this node is on its way any more: a hole that is there now does not fill by itself."""
+        if self.announced > self.position:
             self.catch_up()
 
     def catch_up(self) -> None:
         """Read the log from here, unless that is under way."""
         if not self.repairing and not self.closed:
             self.repairing = True
+            self._early.clear()
             self._repair(self)
 
     def _deliver(self, turn: LoggedTurn) -> None:
         self.position = turn.position
+        self.last = turn
         self._on_turn(turn)
 
     async def repair(self, read: LogReader) -> None:
@@ -87,9 +132,7 @@ class Follower:
             turns, trimmed = await read(self.document, self.position, READ_LIMIT)
             if not self._deliver_read(turns, trimmed):
                 return
-            if len(turns) < READ_LIMIT and self.announced <= self.position:
-                break
-            if not turns:
+            if not turns or (len(turns) < READ_LIMIT and self.announced <= self.position):
                 break
         self.repairing = False
 
@@ -111,6 +154,7 @@ class Follower:
     def lose(self) -> None:
         """The log no longer has what comes next."""
         if not self.closed:
+            self.was_lost = True
             self.close()
             if self._on_lost is not None:
                 self._on_lost()
@@ -124,4 +168,5 @@ class Follower:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
+            self._early.clear()
             self._on_close(self)

@@ -127,6 +127,16 @@ class _Reader:
         return tuple(spans)
 
 
+def node_of(data: bytes) -> NodeId:
+    """Who wrote an encoded turn, without reading the rest. Raises DamagedTurn."""
+    reader = _Reader(data)
+    reader.offset = 1
+    try:
+        return NodeId(reader.ref())
+    except (IndexError, UnicodeDecodeError) as error:
+        raise DamagedTurn("A stored turn cannot be read.") from error
+
+
 def decode_turn(data: bytes) -> Turn:
     """The turn that `encode_turn` wrote. Raises DamagedTurn."""
     if not data or data[0] != VERSION:

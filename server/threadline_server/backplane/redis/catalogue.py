@@ -1,0 +1,213 @@
+"""Sessions' records, each in its session's slot, and the index over them, in parts that lie elsewhere.
+
+A record is written first, its place in the index after it; a node that dies in between leaves a session that
+no list shows until its next turn (`touch` finds it missing and puts it there). A list asks every part for its
+newest answers and merges them, so its cost depends on the page and on `EXAMINED_PER_PAGE`, not on how many
+sessions there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from threadline.errors import SessionDeleted, SessionNotFound, StoreError
+from threadline.ids import SessionId
+from threadline_server.backplane.base import SessionPage, SessionQuery, SessionRecord
+from threadline_server.backplane.facets import (
+    EXAMINED_PER_PAGE,
+    Mark,
+    changed,
+    facets_asked,
+    facets_of,
+    matches,
+    page_size,
+    read_cursor,
+    write_cursor,
+)
+from threadline_server.backplane.redis.documents import raise_missing
+from threadline_server.backplane.redis.keys import INDEX, IndexPart, index_part_of, session_keys
+from threadline_server.backplane.redis.links import Links
+from threadline_server.backplane.redis.scripts import Script
+
+_NEWEST = Mark((1 << 53) - 1, "")
+_MOST_FOUND = 500
+_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    record: SessionRecord
+    version: int
+
+
+def _encode(record: SessionRecord) -> str:
+    fields = {
+        "owner": record.owner,
+        "created_ms": record.created_ms,
+        "title": record.title,
+        "agent": record.agent,
+        "status": record.status,
+        "parent": record.parent,
+        "labels": record.labels,
+        "members": record.members,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
+
+
+def _decode(session: SessionId, lineage: bytes, record: bytes, active: bytes) -> SessionRecord:
+    fields = {"created_ms": 0, "owner": ""} | json.loads(record)
+    labels = tuple(fields.pop("labels", ()))
+    return SessionRecord(id=session, lineage=lineage.decode(), active_ms=int(active), labels=labels, **fields)
+
+
+class Catalogue:
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    # records
+
+    async def create(self, record: SessionRecord) -> SessionRecord:
+        """The record that is there now. Raises SessionDeleted."""
+        keys = session_keys(record.id)
+        arguments = (record.lineage, _encode(record), record.active_ms)
+        done = await self._links.run_script(keys.slot, Script.CREATE, (keys.session,), *arguments)
+        if done == b"deleted":
+            raise SessionDeleted(f"Session {record.id} was deleted.", session_id=record.id)
+        there = await self._find(record.id)
+        await self._index(there)
+        return there.record
+
+    async def get(self, session: SessionId) -> SessionRecord:
+        """Raises SessionNotFound, SessionDeleted."""
+        return (await self._find(session)).record
+
+    async def _find(self, session: SessionId) -> Versioned:
+        keys = session_keys(session)
+        names = ("lineage", "record", "active", "version", "deleted")
+        lineage, record, active, version, deleted = await self._links.call(
+            keys.slot, "HMGET", keys.session, *names
+        )
+        if lineage is None:
+            raise_missing(keys, deleted)
+        return Versioned(_decode(session, lineage, record, active), int(version))
+
+    async def update(self, session: SessionId, changes: dict[str, object]) -> SessionRecord:
+        """Raises SessionNotFound, SessionDeleted, TypeError."""
+        keys = session_keys(session)
+        for _ in range(_ATTEMPTS):
+            there = await self._find(session)
+            record = changed(there.record, changes)
+            active: int | str = record.active_ms if "active_ms" in changes else ""
+            version = await self._links.run_script(
+                keys.slot, Script.UPDATE, (keys.session,), there.version, _encode(record), active
+            )
+            if version:
+                await self._index(Versioned(record, version))
+                return record
+        raise StoreError(f"The record of {session} changed again and again while it was changed here.")
+
+    async def bury(self, session: SessionId) -> None:
+        """Everything of the session goes, in its slot at once; then its place in the index."""
+        keys = session_keys(session)
+        all_keys = (keys.session, keys.documents, keys.decisions, keys.blobs)
+        await self._links.run_script(keys.slot, Script.DELETE, all_keys, keys.channel, keys.prefix)
+        await self._unlist(session)
+
+    # the index
+
+    async def _index(self, there: Versioned) -> None:
+        part = index_part_of(there.record.id)
+        facets = sorted(facets_of(there.record))
+        place = (there.record.id, there.version, there.record.active_ms)
+        await self._links.run_script(part.slot, Script.INDEX, (part.places,), part.facets, *place, *facets)
+
+    async def _unlist(self, session: SessionId) -> None:
+        part = index_part_of(session)
+        await self._links.run_script(part.slot, Script.INDEX, (part.places,), part.facets, session, "", 0)
+
+    async def touch(self, active: Iterable[tuple[SessionId, int]]) -> None:
+        """Move sessions up to their last activity."""
+        async with asyncio.TaskGroup() as tasks:
+            for session, active_ms in active:
+                tasks.create_task(self._touch(session, active_ms))
+
+    async def _touch(self, session: SessionId, active_ms: int) -> None:
+        part = index_part_of(session)
+        arguments = (part.facets, session, active_ms)
+        if not await self._links.run_script(part.slot, Script.TOUCH, (part.places,), *arguments):
+            try:
+                await self._index(await self._find(session))
+            except (SessionNotFound, SessionDeleted):
+                return
+
+    # lists
+
+    async def list_page(self, query: SessionQuery) -> SessionPage:
+        """One page, newest activity first. Raises BadCursor."""
+        mark = read_cursor(query.cursor) or _NEWEST
+        if query.active_before_ms is not None:
+            mark = min(mark, Mark(query.active_before_ms + 1, ""))
+        found: list[SessionRecord] = []
+        examined = 0
+        size = page_size(query)
+        while examined < EXAMINED_PER_PAGE:
+            marks, end = await self._newest(query, mark, min(size - len(found) + 1, _MOST_FOUND))
+            for record, here in zip(await self._records(marks), marks, strict=True):
+                if len(found) == size:
+                    return SessionPage(tuple(found), write_cursor(mark))
+                mark = here
+                if record is not None and matches(record, query):
+                    found.append(record)
+            if end is None:
+                return SessionPage(tuple(found), None)
+            mark = min(mark, end)
+            examined += max(len(marks), len(INDEX))
+            if len(found) == size:
+                break
+        return SessionPage(tuple(found), write_cursor(mark))
+
+    async def _newest(self, query: SessionQuery, mark: Mark, wanted: int) -> tuple[list[Mark], Mark | None]:
+        """Answers below `mark`, by the index; and where to go on, None at the end."""
+        facets = facets_asked(query)
+        lowest = query.active_after_ms or 0
+        parts = await asyncio.gather(*(self._newest_of(part, facets, mark, lowest, wanted) for part in INDEX))
+        open_ends = [end for _, end in parts if end is not None]
+        frontier = max(open_ends) if open_ends else None
+        marks = sorted((mark for marks, _ in parts for mark in marks), reverse=True)
+        if frontier is not None:
+            marks = [mark for mark in marks if mark >= frontier]
+        if len(marks) > wanted:
+            return marks[:wanted], marks[wanted - 1]
+        return marks, frontier
+
+    async def _newest_of(
+        self, part: IndexPart, facets: list[str], mark: Mark, lowest: int, wanted: int
+    ) -> tuple[list[Mark], Mark | None]:
+        keys = tuple(part.facets + facet for facet in facets)
+        ended, active, session, *found = await self._links.run_script(
+            part.slot,
+            Script.FIND,
+            keys,
+            *(mark.active_ms, mark.session, lowest, wanted, EXAMINED_PER_PAGE // len(INDEX)),
+        )
+        pairs = zip(found[::2], found[1::2], strict=True)
+        marks = [Mark(int(active), session.decode()) for session, active in pairs]
+        return marks, None if ended else Mark(int(active), session.decode())
+
+    async def _records(self, marks: list[Mark]) -> list[SessionRecord | None]:
+        """The records, with the activity that the index knows; None for a session that is gone."""
+        return list(await asyncio.gather(*(self._record(mark) for mark in marks)))
+
+    async def _record(self, mark: Mark) -> SessionRecord | None:
+        session = SessionId(mark.session)
+        try:
+            record = (await self._find(session)).record
+        except SessionNotFound:
+            return None
+        except SessionDeleted:
+            await self._unlist(session)
+            return None
+        return replace(record, active_ms=max(record.active_ms, mark.active_ms))

@@ -1,0 +1,129 @@
+"""Reading documents, and replacing their bases."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+from threadline.errors import SessionDeleted, SessionNotFound, StoreError
+from threadline_server.backplane.base import (
+    DocumentName,
+    LoggedTurn,
+    Position,
+    Stored,
+    WrongLineage,
+)
+from threadline_server.backplane.redis.keys import DocumentKeys, SessionKeys, document_keys
+from threadline_server.backplane.redis.link import Reply
+from threadline_server.backplane.redis.links import Links
+from threadline_server.backplane.redis.scripts import Script
+from threadline_server.backplane.turn_bytes import decode_turn
+
+KEPT_TURNS = 100
+LOCK_MS = 60_000
+STAGED_MS = 3_600_000
+_ATTEMPTS = 10
+
+
+class Moved(Exception):
+    """A compaction came in between; read again."""
+
+
+def decode_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> tuple[LoggedTurn, ...]:
+    """Turns of a stream's entries. Raises DamagedTurn."""
+    return tuple(
+        LoggedTurn(Position(int(entry_id.partition(b"-")[0])), decode_turn(fields[1]))
+        for entry_id, fields in entries
+    )
+
+
+def raise_missing(keys: SessionKeys, deleted: bytes | None) -> None:
+    """Say why a session has no lineage."""
+    if deleted is not None:
+        raise SessionDeleted(f"Session {keys.id} was deleted.", session_id=keys.id)
+    raise SessionNotFound(f"There is no session {keys.id}.", session_id=keys.id)
+
+
+class Documents:
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    async def load(self, document: DocumentName) -> Stored:
+        """Raises SessionNotFound, SessionDeleted, StoreError."""
+        keys = document_keys(document)
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._load(keys)
+            except Moved:
+                continue
+        raise StoreError(f"{document} was compacted again and again while it was read.")
+
+    async def _load(self, keys: DocumentKeys) -> Stored:
+        links, slot = self._links, keys.of.slot
+        session, head, entries = await asyncio.gather(
+            links.call(slot, "HMGET", keys.of.session, "lineage", "deleted"),
+            links.call(slot, "HMGET", keys.head, "b", "g"),
+            links.call(slot, "XRANGE", keys.log, "-", "+"),
+        )
+        if session[0] is None:
+            raise_missing(keys.of, session[1])
+        through, generation = int(head[0] or 0), int(head[1] or 0)
+        tail = decode_entries([entry for entry in entries if int(entry[0].partition(b"-")[0]) > through])
+        if tail and tail[0].position != through + 1:
+            raise Moved
+        base = index = None
+        if generation:
+            base, index = await links.call(slot, "HMGET", keys.base(generation), "base", "index")
+            if base is None:
+                raise Moved
+        return Stored(session[0].decode(), base, index, Position(through), tail)
+
+    async def read(
+        self, document: DocumentName, after: Position, limit: int
+    ) -> tuple[tuple[LoggedTurn, ...], Position]:
+        """Turns after a position that are still there, and the position of the base."""
+        keys = document_keys(document)
+        entries, base = await asyncio.gather(
+            self._links.call(keys.of.slot, "XRANGE", keys.log, f"{after + 1}-0", "+", "COUNT", limit),
+            self._links.call(keys.of.slot, "HGET", keys.head, "b"),
+        )
+        return decode_entries(entries), Position(int(base or 0))
+
+    async def compact(
+        self, document: DocumentName, lineage: str, parts: tuple[bytes, bytes], through: Position
+    ) -> None:
+        """Replace the base when no other node does it now. Raises WrongLineage, StoreError."""
+        keys, token = document_keys(document), secrets.token_hex(8)
+        call, slot = self._links.call, keys.of.slot
+        if await call(slot, "SET", keys.lock, token, "NX", "PX", LOCK_MS) is None:
+            return
+        old = int(await call(slot, "HGET", keys.head, "g") or 0)
+        new = old + 1 + secrets.randbelow(1 << 20)  # whoever lost the lock stages under another name
+        staged = keys.base(new)
+        await self._stage(slot, staged, parts)
+        done = await self._links.run_script(
+            slot,
+            Script.REBASE,
+            (keys.of.session, keys.head, keys.lock, staged, keys.base(old), keys.log),
+            *(lineage, token, old, new, through, KEPT_TURNS),
+        )
+        if done != b"done":
+            await call(slot, "UNLINK", staged, keys.lock)
+        _raise_undone(document, done)
+
+    async def _stage(self, slot: int, staged: str, parts: tuple[bytes, bytes]) -> None:
+        """Write a base beside the one in use and see that Redis gives back the same."""
+        call = self._links.call
+        await call(slot, "HSET", staged, "base", parts[0], "index", parts[1])
+        await call(slot, "PEXPIRE", staged, STAGED_MS)
+        there: Reply = await call(slot, "HMGET", staged, "base", "index")
+        if tuple(there) != parts:
+            raise StoreError("Redis gave back another base than it was given; the log is kept.")
+
+
+def _raise_undone(document: DocumentName, done: bytes) -> None:
+    if done == b"lineage":
+        raise WrongLineage(f"{document} is not the one this base was made for.")
+    if done == b"ahead":
+        raise StoreError(f"A base of {document} covers turns that the log does not have.")

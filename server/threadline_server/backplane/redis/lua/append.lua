@@ -1,0 +1,24 @@
+-- One turn of one document into its log: checked, stored and announced, or refused, as one step.
+-- KEYS: session, document, log, documents of the session
+-- ARGV: channel, document, lineage, fence or '', writer's mark, digest, at in ms, turn, then client start end ...
+-- Gives the position, or {why, ...}.
+local session = redis.call('HMGET', KEYS[1], 'lineage', 'fence')
+if session[1] ~= ARGV[3] then return {'lineage'} end
+local head = redis.call('HMGET', KEYS[2], 'p', ARGV[5])
+local digest = ARGV[6]
+if head[2] and string.sub(head[2], 1, #digest) == digest then
+  return tonumber(string.sub(head[2], #digest + 2))
+end
+if ARGV[4] ~= '' and tonumber(session[2] or '0') > tonumber(ARGV[4]) then return {'fence'} end
+for i = 9, #ARGV, 3 do
+  local known = redis.call('HGET', KEYS[2], ARGV[i]) or '0'
+  if known ~= ARGV[i + 1] then return {'stale', ARGV[i], known, ARGV[i + 1]} end
+end
+local position = tonumber(head[1] or '0') + 1
+redis.call('XADD', KEYS[3], position .. '-0', 't', ARGV[8])
+redis.call('HSET', KEYS[2], 'p', position, ARGV[5], digest .. ' ' .. position)
+for i = 9, #ARGV, 3 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2]) end
+redis.call('HSET', KEYS[1], 'active', ARGV[7])
+if position == 1 then redis.call('SADD', KEYS[4], ARGV[2]) end
+redis.call('SPUBLISH', ARGV[1], 'T ' .. ARGV[2] .. ' ' .. position .. ' ' .. ARGV[8])
+return position

@@ -1,0 +1,8 @@
+-- Moves a session up to its last activity in every facet; 0 when the index does not know it.
+-- KEYS: places    ARGV: prefix of facets, session, active in ms
+local place = redis.call('HGET', KEYS[1], ARGV[2])
+if not place then return 0 end
+for facet in string.gmatch(string.match(place, '\n(.*)$'), '[^\n]+') do
+  redis.call('ZADD', ARGV[1] .. facet, 'XX', 'GT', ARGV[3], ARGV[2])
+end
+return 1

@@ -1,0 +1,298 @@
+"""What this node hears of other nodes' turns, and how it finds out what it did not hear.
+
+One channel per session carries, each as one message:
+
+    T <document> <position> <turn>     the append script, for every turn
+    P <document> <node> <payload>      awareness and the like, between nodes only
+    D                                  the session was deleted
+
+Pub/sub loses messages: a follower that sees a hole reads the log. It cannot see a hole at the end, so the
+position of each followed document is asked for now and then, and whenever a subscription was made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from threadline.errors import StoreError
+from threadline.ids import SessionId, split_document_name
+from threadline_server.backplane.base import DocumentName, LoggedTurn, NodeId, Position
+from threadline_server.backplane.feeds import Feeds
+from threadline_server.backplane.follower import Follower
+from threadline_server.backplane.redis.documents import Documents
+from threadline_server.backplane.redis.keys import document_keys, session_keys
+from threadline_server.backplane.redis.link import Reply
+from threadline_server.backplane.redis.links import Links
+from threadline_server.backplane.redis.scripts import pack
+from threadline_server.backplane.redis.subscriptions import Subscription, Subscriptions
+from threadline_server.backplane.redis.writer import Sending, Writer
+from threadline_server.backplane.turn_bytes import DamagedTurn, decode_turn, node_of
+
+POLL_S = 1.0
+POLLED_PER_S = 5_000
+MAX_REPAIRS = 64
+RETRY_S = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class _Channel:
+    """One session's subscription and who needs it."""
+
+    subscription: Subscription
+    listeners: dict[DocumentName, list[Listener]] = field(default_factory=dict)
+    uses: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    document: DocumentName
+    on_payload: Callable[[bytes], None]
+    on_close: Callable[[Listener], None]
+    closed: bool = False
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.on_close(self)
+
+
+class Replication:
+    """repairs: how often a follower read the log to fill a hole
+    lost:    followers that the log had left behind
+    """
+
+    def __init__(
+        self,
+        node: NodeId,
+        links: Links,
+        subscriptions: Subscriptions,
+        documents: Documents,
+        *,
+        start: Callable[[Coroutine[Any, Any, None]], None],
+        is_sending: Callable[[DocumentName], bool],
+    ) -> None:
+        self.feeds = Feeds()
+        self.repairs = 0
+        self.lost = 0
+        self._node = node
+        self._links = links
+        self._subscriptions = subscriptions
+        self._documents = documents
+        self._start = start
+        self._is_sending = is_sending
+        self._channels: dict[SessionId, _Channel] = {}
+        self._repairing = asyncio.Semaphore(MAX_REPAIRS)
+
+    # channels
+
+    def _use(self, session: SessionId) -> _Channel:
+        channel = self._channels.get(session)
+        if channel is None:
+            keys = session_keys(session)
+            subscription = self._subscriptions.add(
+                keys.slot, keys.channel, partial(self._hear, session), partial(self._live, session)
+            )
+            channel = self._channels[session] = _Channel(subscription)
+        channel.uses += 1
+        return channel
+
+    def _leave(self, session: SessionId) -> None:
+        channel = self._channels[session]
+        channel.uses -= 1
+        if channel.uses == 0:
+            del self._channels[session]
+            self._subscriptions.remove(channel.subscription)
+
+    def _hear(self, session: SessionId, message: bytes) -> None:
+        kind = message[:1]
+        if kind == b"T":
+            _, document, position, turn = message.split(b" ", 3)
+            self._hear_turn(DocumentName(document.decode()), Position(int(position)), turn)
+        elif kind == b"P":
+            _, document, node, payload = message.split(b" ", 3)
+            if node.decode() != self._node:
+                self._hear_payload(session, DocumentName(document.decode()), payload)
+        elif kind == b"D":
+            self.feeds.deleted(session)
+
+    def _hear_turn(self, document: DocumentName, position: Position, data: bytes) -> None:
+        if document not in self.feeds:
+            return
+        try:
+            if node_of(data) == self._node:  # the reply brings it, or has
+                self.announce(document, position)
+            else:
+                self.feeds.deliver(document, LoggedTurn(position, decode_turn(data)))
+        except DamagedTurn:
+            self.announce(document, position)
+
+    def _hear_payload(self, session: SessionId, document: DocumentName, payload: bytes) -> None:
+        channel = self._channels.get(session)
+        for listener in tuple(channel.listeners.get(document, ()) if channel else ()):
+            listener.on_payload(payload)
+
+    def publish(self, document: DocumentName, payload: bytes) -> None:
+        keys = session_keys(split_document_name(document)[0])
+        message = b"P %s %s %s" % (document.encode(), self._node.encode(), payload)
+        self._links.submit(keys.slot, pack("SPUBLISH", keys.channel, message), _ignore)
+
+    def listen(self, document: DocumentName, on_payload: Callable[[bytes], None]) -> Listener:
+        channel = self._use(split_document_name(document)[0])
+        listener = Listener(document, on_payload, self._unlisten)
+        channel.listeners.setdefault(document, []).append(listener)
+        return listener
+
+    def _unlisten(self, listener: Listener) -> None:
+        session = split_document_name(listener.document)[0]
+        listeners = self._channels[session].listeners
+        listeners[listener.document].remove(listener)
+        if not listeners[listener.document]:
+            del listeners[listener.document]
+        self._leave(session)
+
+    # followers
+
+    def follow(
+        self,
+        document: DocumentName,
+        after: Position,
+        on_turn: Callable[[LoggedTurn], None],
+        on_deleted: Callable[[], None],
+        on_lost: Callable[[], None] | None,
+    ) -> Follower:
+        follower = Follower(
+            document,
+            after,
+            on_turn,
+            on_deleted,
+            on_lost,
+            repair=lambda follower: self._start(self._repair(follower)),
+            on_close=self._closed,
+            expects=self._is_sending,
+        )
+        self.feeds.add(follower)
+        if self._use(split_document_name(document)[0]).subscription.live:
+            self._ask_position(document)
+        return follower
+
+    def _closed(self, follower: Follower) -> None:
+        self.feeds.remove(follower)
+        self._leave(split_document_name(follower.document)[0])
+
+    def own(self, document: DocumentName, turn: LoggedTurn) -> None:
+        """A turn of this node that was taken."""
+        self.feeds.deliver(document, turn)
+
+    def settled(self, document: DocumentName) -> None:
+        """No turn of this node is on its way: what is missing now will not come by itself."""
+        for follower in self.feeds.of(document):
+            follower.settle()
+
+    def announce(self, document: DocumentName, position: Position) -> None:
+        for follower in self.feeds.of(document):
+            follower.announce(position)
+
+    def lose(self, document: DocumentName) -> None:
+        """The log is not what this node has seen of it: whoever follows must load it again."""
+        for follower in self.feeds.of(document):
+            self.lost += 1
+            follower.lose()
+
+    async def _repair(self, follower: Follower) -> None:
+        self.repairs += 1
+        async with self._repairing:
+            while not follower.closed:
+                try:
+                    await follower.repair(self._documents.read)
+                except StoreError:
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                break
+        self.lost += follower.was_lost
+
+    # what was not heard
+
+    def _live(self, session: SessionId) -> None:
+        self._ask_deleted(session)
+        for document in [name for name in self.feeds if split_document_name(name)[0] == session]:
+            self._ask_position(document)
+
+    def _ask_position(self, document: DocumentName) -> None:
+        keys = document_keys(document)
+        command = pack("HGET", keys.head, "p")
+        self._links.submit(keys.of.slot, command, partial(self._told_position, document))
+
+    def _told_position(self, document: DocumentName, reply: Reply) -> None:
+        if isinstance(reply, bytes):
+            self.announce(document, Position(int(reply)))
+        elif reply is None and any(follower.position for follower in self.feeds.of(document)):
+            self._ask_deleted(split_document_name(document)[0])
+
+    def _ask_deleted(self, session: SessionId) -> None:
+        keys = session_keys(session)
+        command = pack("HEXISTS", keys.session, "deleted")
+        self._links.submit(keys.slot, command, partial(self._told_deleted, session))
+
+    def _told_deleted(self, session: SessionId, reply: Reply) -> None:
+        if reply == 1:
+            self.feeds.deleted(session)
+
+    async def poll(self) -> None:
+        """Ask for the position of every followed document, so many a second."""
+        while True:
+            started = asyncio.get_running_loop().time()
+            for number, document in enumerate(list(self.feeds)):
+                self._ask_position(document)
+                if number % (POLLED_PER_S // 20) == POLLED_PER_S // 20 - 1:
+                    await asyncio.sleep(0.05)
+            elapsed = asyncio.get_running_loop().time() - started
+            await asyncio.sleep(max(POLL_S - elapsed, 0.05))
+
+    # after a restart of Redis
+
+    async def verify_all(
+        self,
+        unwritten: Iterable[Sending],
+        writer: Writer,
+        confirm: Callable[[Sending], None],
+    ) -> None:
+        """Compare what was seen with what is there now: turns not yet written may be gone, others in their
+        place.
+        """
+        await self._verify_own(unwritten, writer, confirm)
+        for document in list(self.feeds):
+            await self._verify(document)
+
+    async def _verify_own(
+        self, unwritten: Iterable[Sending], writer: Writer, confirm: Callable[[Sending], None]
+    ) -> None:
+        for sending in unwritten:
+            document, before = sending.append.document, Position(sending.position - 1)
+            turns, base = await self._documents.read(document, before, 1)
+            there = bool(turns) and turns[0] == LoggedTurn(Position(sending.position), sending.append.turn)
+            if there or base >= sending.position:
+                confirm(sending)
+            elif turns:
+                self.lose(document)
+            else:
+                await writer.retake(sending)
+
+    async def _verify(self, document: DocumentName) -> None:
+        for follower in self.feeds.of(document):
+            seen = follower.last
+            if follower.position == 0:
+                continue
+            turns, base = await self._documents.read(document, Position(follower.position - 1), 1)
+            if seen is not None and turns and turns[0].position == seen.position:
+                if turns[0] != seen:
+                    self.lose(document)
+            elif follower.position > base and not (turns and seen is None):
+                self.lose(document)
+
+
+def _ignore(reply: Reply) -> None:
+    """Nobody waits for a payload that may be lost."""

@@ -1,0 +1,407 @@
+"""The Redis backplane: what its parts do together for one node."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+from threadline.errors import ConfigurationError, StoreError
+from threadline.ids import SessionId, split_document_name
+from threadline_server.backplane.base import (
+    Append,
+    BlobNotFound,
+    DocumentName,
+    Durability,
+    Fence,
+    Following,
+    Lease,
+    LoggedTurn,
+    NodeId,
+    Position,
+    RunHint,
+    SessionPage,
+    SessionQuery,
+    SessionRecord,
+    Stored,
+)
+from threadline_server.backplane.hints import Hints
+from threadline_server.backplane.objects import Objects, blob_key, session_prefix
+from threadline_server.backplane.redis.catalogue import Catalogue
+from threadline_server.backplane.redis.confirmer import Confirmer
+from threadline_server.backplane.redis.documents import Documents
+from threadline_server.backplane.redis.endpoint import Address, parse_endpoint
+from threadline_server.backplane.redis.keys import HINTS, hint_channel_of, session_keys
+from threadline_server.backplane.redis.leases import Leases
+from threadline_server.backplane.redis.link import Link, RedisAway, RedisRefused, Reply
+from threadline_server.backplane.redis.links import Links
+from threadline_server.backplane.redis.replication import Replication
+from threadline_server.backplane.redis.requirements import check
+from threadline_server.backplane.redis.scripts import pack
+from threadline_server.backplane.redis.subscriptions import Subscription, Subscriptions
+from threadline_server.backplane.redis.topology import Topology
+from threadline_server.backplane.redis.writer import Sending, Writer
+
+UPKEEP_S = 0.5
+START_S = 30.0
+CLOSE_S = 5.0
+START_RETRY_S = 0.5
+_TOUCHED_AT_ONCE = 500
+
+Written = Sending | asyncio.Future[None]
+
+logger = logging.getLogger(__name__)
+
+
+class RedisBackplane:
+    """least: what an acknowledgement must mean at least; None accepts whatever survives a crash
+    objects: where blobs go; None keeps them in Redis
+    start_s: how long `open` waits for a Redis that is away
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        node: NodeId,
+        least: Durability | None = None,
+        objects: Objects | None = None,
+        start_s: float = START_S,
+    ) -> None:
+        self.node = node
+        self.durability = least or Durability.PROCESS
+        self._topology = Topology(parse_endpoint(url))
+        self._least = least
+        self._objects = objects
+        self._start_s = start_s
+        self._hints = Hints()
+        self._hint_subscriptions: list[Subscription] = []
+        self._active: dict[SessionId, int] = {}
+        self._run_ids: dict[Address, bytes] = {}
+        self._open = False
+
+    # opening and closing
+
+    async def open(self) -> None:
+        self._links = Links(self._topology, self._on_ready)
+        await self._wait_for_redis()
+        self._subscriptions = Subscriptions(self._topology)
+        self._catalogue = Catalogue(self._links)
+        self._documents = Documents(self._links)
+        self._leases = Leases(self._links)
+        self._closing = asyncio.Event()
+        self._replication = Replication(
+            self.node,
+            self._links,
+            self._subscriptions,
+            self._documents,
+            start=self._start,
+            is_sending=lambda document: self._writer.is_sending(document),
+        )
+        self._writer = Writer(
+            self._links,
+            on_taken=self._on_taken,
+            on_settled=self._replication.settled,
+            confirm=self._confirm,
+            on_lost=self._replication.lose,
+        )
+        self._confirmer = Confirmer[Written](self._links, self._written)
+        self._topology.on_change.append(self._on_topology)
+        self._open = True
+        started = asyncio.Event()
+        self._background = asyncio.create_task(self._run(started), name="backplane")
+        await started.wait()
+        await self._first_links()
+
+    async def _wait_for_redis(self) -> None:
+        """Check every primary. Raises ConfigurationError, or StoreError after `start_s`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._start_s
+        while True:
+            try:
+                await self._topology.refresh()
+                self.durability = await self._check_all()
+            except (RedisAway, RedisRefused) as error:
+                if isinstance(error, RedisRefused) and error.kind in ("NOAUTH", "WRONGPASS", "NOPERM"):
+                    raise ConfigurationError(
+                        f"Redis does not let us in ({error}). Put user and password into the URL."
+                    ) from error
+                if loop.time() >= end:
+                    raise StoreError(f"Redis did not answer for {self._start_s:.0f} s: {error}") from error
+                logger.warning("Waiting for Redis: %s", error)
+                await asyncio.sleep(START_RETRY_S)
+                continue
+            return
+
+    async def _check_all(self) -> Durability:
+        found = set()
+        for address in self._topology.primaries:
+            link = await self._links.connect(address)
+            try:
+                found.add(await check(link, self._least))
+            finally:
+                link.abort()
+        return min(found, key=[Durability.NONE, Durability.PROCESS, Durability.FSYNC].index)
+
+    async def _first_links(self) -> None:
+        async with asyncio.timeout(self._start_s):
+            await self._links.wait_ready()
+            await self._subscriptions.links.wait_ready()
+
+    async def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while self._writer.pending or len(self._confirmer):  # noqa: ASYNC110  # two queues, no event
+                    await asyncio.sleep(0.005)
+        self._closing.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.wait([self._upkeep])
+        self._writer.stop()
+        self._background.cancel()
+        await asyncio.wait([self._background])
+
+    async def _run(self, started: asyncio.Event) -> None:
+        """Owns every task of this backplane until it is cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._links.run())
+            self._tasks.create_task(self._subscriptions.run())
+            self._upkeep = self._tasks.create_task(self._keep_up())
+            self._tasks.create_task(self._replication.poll())
+            started.set()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._open:
+            self._tasks.create_task(work)
+        else:
+            work.close()
+
+    async def _keep_up(self) -> None:
+        """Activity into the catalogue's index, every now and then and at the end."""
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), UPKEEP_S)
+            active = list(self._active.items())
+            self._active.clear()
+            try:
+                for first in range(0, len(active), _TOUCHED_AT_ONCE):
+                    await self._catalogue.touch(active[first : first + _TOUCHED_AT_ONCE])
+            except* StoreError as errors:
+                logger.warning("The catalogue does not know the last activity: %s", errors.exceptions[0])
+
+    # connections
+
+    def _on_ready(self, link: Link) -> None:
+        before = self._run_ids.get(link.address)
+        self._run_ids[link.address] = link.run_id
+        if before is not None and before != link.run_id:
+            self._restarted(link.address)
+        self._writer.send_again()
+
+    def _on_topology(self) -> None:
+        """A primary whose place another took may have kept what it replied to itself."""
+        if self._open:
+            for address in self._run_ids.keys() - set(self._topology.primaries):
+                del self._run_ids[address]
+                self._restarted(address)
+
+    def _restarted(self, address: Address) -> None:
+        """Another process answers for this one now; it may lack what was replied but not yet written."""
+        logger.warning("Redis at %s was restarted or replaced", address)
+        unwritten = self._confirmer.take_back(address)
+        self._start(self._verify(unwritten))
+
+    async def _verify(self, unwritten: list[Written]) -> None:
+        turns = [item for item in unwritten if isinstance(item, Sending)]
+        for item in unwritten:
+            if isinstance(item, asyncio.Future) and not item.done():
+                item.set_exception(StoreError("Redis was restarted before it had written this."))
+        with contextlib.suppress(StoreError):
+            await self._replication.verify_all(turns, self._writer, self._confirm)
+
+    # health
+
+    @property
+    def healthy(self) -> bool:
+        return self._open and self._links.ready and not self._writer.stuck
+
+    def stats(self) -> dict[str, float]:
+        counts, replication = self._writer.counts, self._replication
+        return {
+            "turns_taken": counts.taken,
+            "turns_durable": counts.durable,
+            "turns_refused": counts.refused,
+            "turns_sent_again": counts.sent_again,
+            "turns_waiting": self._writer.pending,
+            "turns_not_durable": len(self._confirmer),
+            "turn_bytes": counts.bytes,
+            "messages": self._subscriptions.messages,
+            "subscriptions": len(self._subscriptions),
+            "subscription_breaks": self._subscriptions.breaks,
+            "hole_repairs": replication.repairs,
+            "lost_followers": replication.lost,
+            "followers": len(replication.feeds),
+        }
+
+    # the catalogue
+
+    async def create_session(self, record: SessionRecord) -> SessionRecord:
+        there = await self._catalogue.create(record)
+        await self._durable(record.id)
+        return there
+
+    async def get_session(self, session: SessionId) -> SessionRecord:
+        return await self._catalogue.get(session)
+
+    async def update_session(self, session: SessionId, **changes: object) -> SessionRecord:
+        record = await self._catalogue.update(session, changes)
+        await self._durable(session)
+        return record
+
+    async def list_sessions(self, query: SessionQuery) -> SessionPage:
+        return await self._catalogue.list_page(query)
+
+    async def delete_session(self, session: SessionId) -> None:
+        await self._catalogue.bury(session)
+        await self._durable(session)
+        if self._objects is not None:
+            await self._objects.delete_under(session_prefix(session))
+
+    # the log
+
+    async def load(self, document: DocumentName) -> Stored:
+        return await self._documents.load(document)
+
+    async def read(
+        self, document: DocumentName, after: Position, limit: int = 1000
+    ) -> tuple[LoggedTurn, ...]:
+        turns, _ = await self._documents.read(document, after, limit)
+        return turns
+
+    def append(self, appends: Sequence[Append]) -> None:
+        self._writer.append(appends)
+
+    def _on_taken(self, document: DocumentName, turn: LoggedTurn) -> None:
+        if turn.turn.entries:
+            self._active[split_document_name(document)[0]] = turn.turn.entries[-1].at_ms
+        self._replication.own(document, turn)
+
+    def _confirm(self, sending: Sending) -> None:
+        if self.durability is Durability.PROCESS:
+            self._confirmer.add(sending.keys.of.slot, sending)
+        else:
+            self._writer.durable((sending,))
+
+    def _written(self, items: list[Written]) -> None:
+        self._writer.durable([item for item in items if isinstance(item, Sending)])
+        for item in items:
+            if isinstance(item, asyncio.Future) and not item.done():
+                item.set_result(None)
+
+    async def _durable(self, session: SessionId) -> None:
+        """Wait until what was written to a session's slot is durable."""
+        if self.durability is Durability.PROCESS:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._confirmer.add(session_keys(session).slot, done)
+            await done
+
+    def follow(
+        self,
+        document: DocumentName,
+        after: Position,
+        on_turn: Callable[[LoggedTurn], None],
+        on_deleted: Callable[[], None],
+        on_lost: Callable[[], None] | None = None,
+    ) -> Following:
+        return self._replication.follow(document, after, on_turn, on_deleted, on_lost)
+
+    async def compact(
+        self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
+    ) -> None:
+        await self._documents.compact(document, lineage, (base, index), through)
+
+    # between nodes
+
+    def publish(self, document: DocumentName, payload: bytes) -> None:
+        self._replication.publish(document, payload)
+
+    def listen(self, document: DocumentName, on_payload: Callable[[bytes], None]) -> Following:
+        return self._replication.listen(document, on_payload)
+
+    # leases and decisions
+
+    async def acquire_lease(self, session: SessionId, holder: str, ttl_ms: int) -> Lease | None:
+        return await self._leases.acquire(session, holder, ttl_ms)
+
+    async def renew_lease(self, lease: Lease, ttl_ms: int) -> Lease | None:
+        return await self._leases.renew(lease, ttl_ms)
+
+    async def release_lease(self, lease: Lease) -> None:
+        await self._leases.release(lease)
+
+    async def decide(self, session: SessionId, key: str, value: str, fence: Fence | None = None) -> str:
+        first = await self._leases.decide(session, key, value, fence)
+        await self._durable(session)
+        return first
+
+    # run hints
+
+    async def hint(self, hint: RunHint) -> None:
+        self._hints.give(hint)
+        where = hint_channel_of(hint.session)
+        payload = json.dumps([self.node, hint.session, hint.agent])
+        self._links.submit(where.slot, pack("SPUBLISH", where.channel, payload), _ignore)
+
+    async def hints(self) -> AsyncIterator[RunHint]:
+        if not self._hint_subscriptions:
+            self._hint_subscriptions = [
+                self._subscriptions.add(where.slot, where.channel, self._hinted, _nothing) for where in HINTS
+            ]
+        async for hint in self._hints.iterate():
+            yield hint
+
+    def _hinted(self, payload: bytes) -> None:
+        node, session, agent = json.loads(payload)
+        if node != self.node:
+            self._hints.give(RunHint(SessionId(session), agent))
+
+    # blobs
+
+    async def put_blob(self, session: SessionId, blob: str, data: bytes) -> None:
+        await self.get_session(session)
+        if self._objects is not None:
+            await self._objects.put(blob_key(session, blob), data)
+            return
+        keys = session_keys(session)
+        await self._links.call(keys.slot, "HSET", keys.blobs, blob, data)
+
+    async def get_blob(self, session: SessionId, blob: str) -> bytes:
+        keys = session_keys(session)
+        if self._objects is not None:
+            data = await self._objects.get(blob_key(session, blob))
+        else:
+            data = await self._links.call(keys.slot, "HGET", keys.blobs, blob)
+        if data is None:
+            raise BlobNotFound(f"Session {session} has no blob {blob}.")
+        return data
+
+    # upkeep
+
+    async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
+        keys = session_keys(session)
+        names = await self._links.call(keys.slot, "SMEMBERS", keys.documents)
+        return tuple(DocumentName(name.decode()) for name in sorted(names))
+
+
+def _ignore(reply: Reply) -> None:
+    """What nobody waits for: a hint, a payload that may be lost."""
+
+
+def _nothing() -> None:
+    return
