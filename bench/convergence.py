@@ -10,7 +10,8 @@ import pycrdt
 import servers
 import websockets
 
-from threadline.protocol import ywebsocket
+from threadline.protocol.sync import SyncStep1, SyncStep2, encode_sync
+from threadline.protocol.ywebsocket import decode_from_server
 
 
 async def check(target: servers.Running) -> dict[str, Any]:
@@ -23,20 +24,20 @@ async def check(target: servers.Running) -> dict[str, Any]:
         session = listed.json()["sessions"][0]["id"]
     url = f"ws://{base}/sync/{session}{target.server.query}"
     first, second = await _content(url), await _content(url)
-    return {"converged": first == second, "content_bytes": len(first), **_counters(metrics)}
+    return {"converged": bool(first) and first == second, **_counters(metrics)}
 
 
-async def _content(url: str) -> str:
+async def _content(url: str) -> object:
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     messages = doc.get("messages", type=pycrdt.Map)
     async with websockets.connect(url, max_size=None, proxy=None) as socket:
-        await socket.send(ywebsocket.encode(ywebsocket.SyncStep1(b"\x00")))
+        await socket.send(b"\x00" + encode_sync(SyncStep1(b"\x00")))
         async for frame in socket:
-            message = ywebsocket.decode(frame if isinstance(frame, bytes) else frame.encode())
-            if isinstance(message, ywebsocket.SyncStep2):
+            message = decode_from_server(frame if isinstance(frame, bytes) else frame.encode())
+            if isinstance(message, SyncStep2):
                 doc.apply_update(message.update)
-                return str(messages)
-    return ""
+                return messages.to_py()
+    return None
 
 
 def _counters(metrics: str) -> dict[str, float]:
