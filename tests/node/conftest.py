@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-
 from tests.edge.sync_server import SyncServer, sync_server
 from tests.node.node_devices import HERE, Node, node_devices
 

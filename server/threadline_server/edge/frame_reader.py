@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from websockets.utils import apply_mask
-
 from threadline.protocol.errors import MalformedFrame
 from threadline_server.edge.frames import BINARY, CLOSE, CONTINUATION, TEXT
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without a wheel
+    from websockets.utils import apply_mask
 
 PREFIX_BYTES = 640
 """What `grant` gets to see of a large message: enough for an address and a message type."""
