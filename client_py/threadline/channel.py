@@ -51,7 +51,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Why a document does not come back by itself. `close` is None for a reason of somebody else's making."""
+    """Why a document does not come back by itself. `close` is None for a reason that has no close code."""
 
     close: CloseCode | None
     detail: str

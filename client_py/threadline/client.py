@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from threadline.backoff import Backoff
 from threadline.connection import Connection
-from threadline.errors import ConfigurationError
+from threadline.errors import ConfigurationError, SessionNotFound
 from threadline.http_api import HttpApi, Unreachable
 from threadline.ids import parse_session_id, parse_user_id, uuid7
 from threadline.live_session import LiveSession
@@ -25,6 +25,7 @@ from threadline.offline_file import SetAside
 from threadline.offline_store import OfflineStore
 from threadline.protocol.notices import Hello
 from threadline.resources import Agents, Conversations, Metrics, Sessions
+from threadline.session import Session
 from threadline.token import Token, TokenSource
 
 OPEN_TIMEOUT_S = 30.0
@@ -113,7 +114,7 @@ class Client:
         try:
             await self.connection.say_farewell(FAREWELL_TIMEOUT_S)
         finally:
-            await self._stack.__aexit__(kind, error, traceback)
+            await self._stack.aclose()  # an error of the block passes as it is, not in a group
 
     async def open(
         self, session_id: str, *, create: bool = True, timeout_s: float = OPEN_TIMEOUT_S
@@ -133,6 +134,15 @@ class Client:
         self._open[name] = session
         self._begin(session, self._prepare(session, create, timeout_s))
         return await session
+
+    def import_set_aside(self, session_id: str) -> Session:
+        """The newest copy of a session that was set aside, standing alone. Raises SessionNotFound."""
+        for aside in reversed(self.set_aside):
+            if aside.document == session_id:
+                session = Session(user_id=self.user)
+                session.document.doc.apply_update(aside.data)
+                return session
+        raise SessionNotFound(f"No copy of {session_id} was set aside.", session_id=session_id)
 
     def begin_child(self, parent: LiveSession, session_id: str | None) -> LiveSession:
         """For `LiveSession.child`: the session is created below `parent` and joined while this returns."""

@@ -49,6 +49,7 @@ class Connection:
         self._tls = tls
         self._channels: dict[str, Channel] = {}
         self._departing: list[bytes] = []
+        self._leaving: dict[str, int] = {}
         self._socket: ClientConnection | None = None
         self._wake = Changed()
         self._farewell = Changed()
@@ -80,13 +81,16 @@ class Connection:
         if self._channels.get(channel.name) is not channel:
             return
         del self._channels[channel.name]
-        self._departing += [hocuspocus.encode(channel.name, message) for message in channel.leave()]
+        farewell = channel.leave()
+        if farewell:
+            self._leaving[channel.name] = self._leaving.get(channel.name, 0) + 1
+        self._departing += [hocuspocus.encode(channel.name, message) for message in farewell]
         channel.disconnected()
         self._wake.notify()
 
     def rejoin(self, channel: Channel) -> None:
         """Say hello for a document that is new or starts over, if there is a socket."""
-        if self._socket is not None:
+        if self._socket is not None and channel.name not in self._leaving:
             channel.connected()
         self._wake.notify()
 
@@ -147,6 +151,8 @@ class Connection:
 
     async def _use(self, socket: ClientConnection) -> None:
         self._socket, self._failures, self.problem = socket, 0, ""
+        self._departing.clear()
+        self._leaving.clear()
         self.on_change()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -178,11 +184,26 @@ class Connection:
             self._wake.notify()
             return
         channel = self._channels.get(frame.address)
+        if frame.address in self._leaving:
+            self._left(frame, channel)
+            return
         if channel is None:
             return
         channel.receive(frame.message)
         if channel.phase is Phase.LIVE:
             self._backoff.reset()
+
+    def _left(self, frame: hocuspocus.ServerFrame, next_channel: Channel | None) -> None:
+        """Until the server has confirmed a farewell, what it says of that document is of its former life."""
+        if not isinstance(frame.message, hocuspocus.CloseDocument):
+            return
+        if close_codes.parse_reason(frame.message.reason or "")[0] is not None:
+            return  # the server ended it by itself at the same moment; the confirmation is to come
+        self._leaving[frame.address] -= 1
+        if not self._leaving[frame.address]:
+            del self._leaving[frame.address]
+            if next_channel is not None:
+                next_channel.connected()
 
     async def _send(self, socket: ClientConnection) -> None:
         while True:

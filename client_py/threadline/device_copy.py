@@ -64,6 +64,11 @@ class DeviceCopy:
     def is_live(self) -> bool:
         return self.channel.phase is Phase.LIVE
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether the server may still say something about it."""
+        return self.channel.phase not in (Phase.OFFLINE, Phase.STOPPED)
+
     async def load(self) -> None:
         """Take up what the store has of this document."""
         copy = await self._store.load(self.name) if self._store is not None else None

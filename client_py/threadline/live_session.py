@@ -6,6 +6,7 @@ It works offline: what is done goes into this device's replica at once and trave
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
@@ -19,7 +20,7 @@ from threadline.document.messages import Author, Message, MessageStatus
 from threadline.document.rules import SESSION_RULES
 from threadline.document.session_document import SessionDocument
 from threadline.document.values import to_json
-from threadline.errors import ReplicaRejected, SessionClosed, ThreadlineError
+from threadline.errors import ConfigurationError, ReplicaRejected, SessionClosed, ThreadlineError
 from threadline.guard import RuleGuard
 from threadline.http_api import Unreachable
 from threadline.ids import COMPANION_OF_ME, new_entry_id
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 MAX_RECOVERIES = 3
 """In a row, without anything acknowledged between them."""
+
+
+SETTLE_TIMEOUT_S = 5.0
 
 
 class Asked(TypedDict):
@@ -65,12 +69,15 @@ class LiveSession(Session):
         self.notices: list[Notice] = []
         self.device = client.device
         self._closed = False
-        self._recoveries = 0
+        self._refusals = 0
+        self._in_a_row = 0
+        self._recovering = False
+        self._misfit = ""
         self.opening: asyncio.Future[None] | None = None
         self._last_created_ms = 0
         self._main = self._copy(session_id)
         self._mine = self._copy(session_id + COMPANION_OF_ME)
-        self._guard = RuleGuard(SESSION_RULES, lambda: self.actor, lambda: self._main.replica.client_id)
+        self._guard = RuleGuard(SESSION_RULES, self._writer, lambda: self._main.replica.client_id)
         self._show()
 
     def _copy(self, name: str) -> DeviceCopy:
@@ -258,15 +265,15 @@ class LiveSession(Session):
 
         Raises TimeoutError, and ReplicaRejected where the server refused part of it.
         """
-        main, mine, refused = self._main.channel, self._mine.channel, len(self.recovered)
+        main, mine, refusals = self._main.channel, self._mine.channel, self._refusals
         versions = main.version, mine.version
 
         def is_so() -> bool:
             return main.saved_version >= versions[0] and mine.saved_version >= versions[1]
 
         async with asyncio.timeout(timeout_s):
-            await self.until(lambda: len(self.recovered) > refused or is_so())
-        if len(self.recovered) > refused:
+            await self.until(lambda: not self._recovering and (self._refusals > refusals or is_so()))
+        if self._refusals > refusals:
             raise ReplicaRejected(self.id, self.recovered[-1].reason)
         self._modified = False
 
@@ -302,7 +309,6 @@ class LiveSession(Session):
         is replayed: the copy is of another session. Raises what `joined` raises.
         """
         stopped = self.problem or Stopped(close_codes.REPLICA_REJECTED, "reset on this device")
-        self.problem = None
         return await self._start_over(self._main, stopped)
 
     # branches and children
@@ -320,6 +326,7 @@ class LiveSession(Session):
 
     def copy_greeted(self, copy: DeviceCopy, hello: Hello) -> None:
         if wrong := self._client.greeted(hello):
+            self._misfit = wrong
             copy.channel.stop(Stopped(None, wrong))
             return
         self.user_id = self._client.user
@@ -329,8 +336,10 @@ class LiveSession(Session):
 
     def copy_stopped(self, copy: DeviceCopy, stopped: Stopped) -> None:
         rejected = stopped.close is close_codes.REPLICA_REJECTED
-        if rejected and self._recoveries < MAX_RECOVERIES and not self._closed:
-            self._recoveries += 1
+        if rejected and self._in_a_row < MAX_RECOVERIES and not self._closed:
+            self._refusals += 1
+            self._in_a_row += 1
+            self._recovering = True
             self._client.spawn(self._recover(copy, stopped))
         else:
             self.problem = stopped
@@ -339,14 +348,21 @@ class LiveSession(Session):
         try:
             await self._start_over(copy, stopped)
             await self.saved()
-            self._recoveries = 0
+            self._in_a_row = 0
         except ThreadlineError:
             return  # it stopped for another reason, or again: that is told in its own right
+        finally:
+            self._recovering = False
+            self.changed.notify()
 
     async def _start_over(self, copy: DeviceCopy, stopped: Stopped) -> Recovery:
         old, draft = self.document, self.draft.text
         same = stopped.close is not close_codes.LINEAGE_MISMATCH
-        copies = [copy] if same else [self._main, self._mine]
+        copies = [copy]
+        if not same:
+            copies = [self._main, self._mine]
+            await self._all_stopped(copies)
+        self.problem = None
         asides = [await each.set_aside(stopped) for each in copies]
         self._client.set_aside += asides
         for each in copies:
@@ -360,8 +376,15 @@ class LiveSession(Session):
         elif same and draft and not self.draft.text:
             self.draft.text = draft
         self.recovered.append(recovery)
+        self._recovering = False
         self.changed.notify()
         return recovery
+
+    async def _all_stopped(self, copies: list[DeviceCopy]) -> None:
+        """What one copy was told, the other is about to be; a late answer must not hit its next attempt."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                await self.changed.until(lambda: all(not copy.is_joined for copy in copies))
 
     # inside
 
@@ -370,9 +393,16 @@ class LiveSession(Session):
         return self._closed or self.problem is not None
 
     def _error(self) -> Exception:
+        if self._misfit:
+            return ConfigurationError(self._misfit)
         if self.problem is not None:
             return error_of(self.problem, self.id)
         return SessionClosed("The session was closed on this device.", session_id=self.id)
+
+    def _writer(self) -> Actor:
+        """Who writes; nobody does into a session that was closed."""
+        self._check_open()
+        return self.actor
 
     def _check_open(self) -> None:
         if self._closed:

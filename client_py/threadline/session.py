@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast, overload
 
@@ -69,29 +70,27 @@ class Session:
     def over(
         cls, document: SessionDocument, *, session_id: str, user_id: str = "", guard: Guard = OPEN
     ) -> Self:
-        """A view of a document that lives elsewhere, such as a worker's replica."""
+        """A view of a document that lives elsewhere, such as a worker's replica; `undo` has nothing to do."""
         session = cls(session_id=session_id, user_id=user_id)
         session._guard = guard
-        session._adopt(document)
+        session._adopt(document, undoable=False)
         return session
 
-    def _adopt(self, document: SessionDocument) -> None:
+    def _adopt(self, document: SessionDocument, *, undoable: bool = True) -> None:
         self.document = document
-        self._undo_stack: UndoStack | None = None
+        self._undo = UndoStack(document.doc) if undoable else None
         doc = document.doc
         self._state = GuardedState("state", doc.get("state", type=Map), self._guard)
         self._context = GuardedState("meta", doc.get("meta", type=Map), self._guard, CONTEXT_PREFIX)
         self._counters = GuardedCounters(doc.get("counters", type=Map), self._guard, self._remember)
 
     def _remember(self, take_back: Callable[[], bool]) -> None:
-        self._undo.remember(take_back)
+        if self._undo is not None:
+            self._undo.remember(take_back)
 
-    @property
-    def _undo(self) -> UndoStack:
-        """Made at the first edit: a view that only reads need not pay for it."""
-        if self._undo_stack is None:
-            self._undo_stack = UndoStack(self.document.doc)
-        return self._undo_stack
+    def _edit(self) -> AbstractContextManager[object]:
+        """One step of the undo stack."""
+        return self._undo.edit() if self._undo is not None else nullcontext()
 
     # a dict
 
@@ -122,13 +121,13 @@ class Session:
 
         Raises NotSerializable, and Refused where the rules of a live session say no.
         """
-        with self._undo.edit():
+        with self._edit():
             self._state.set(key, value, expires_at_ms=self._expiry(ttl))
         self._modified = True
 
     def replace(self, key: str, value: object, ttl: float | None = None) -> None:
         """Write all of `value`: what others put into the old one meanwhile does not stay. Raises as `set`."""
-        with self._undo.edit():
+        with self._edit():
             self._state.replace(key, value, expires_at_ms=self._expiry(ttl))
         self._modified = True
 
@@ -138,18 +137,18 @@ class Session:
             self._guard.write(_state_path(key))
         if not values:
             return
-        with self._undo.edit():
+        with self._edit():
             self._state.update(values)
         self._modified = True
 
     def delete(self, key: str) -> None:
         """Remove a key; one that is missing is no error. Raises Refused."""
-        with self._undo.edit():
+        with self._edit():
             self._modified |= self._state.delete(key)
 
     def clear(self) -> None:
         """Remove every key. Raises Refused."""
-        with self._undo.edit():
+        with self._edit():
             self._modified |= self._state.clear()
 
     def has(self, key: str) -> bool:
@@ -260,7 +259,7 @@ class Session:
         Raises ValueError for a role that is none of user, assistant (or agent), system, tool; Refused.
         """
         message = self._write_message(role, content, fields)
-        self._undo.remember(lambda: self._retract(message.id))
+        self._remember(lambda: self._retract(message.id))
         return message
 
     def get_history(self, limit: int | None = None) -> list[dict[str, str]]:
@@ -274,7 +273,7 @@ class Session:
 
     def undo(self) -> bool:
         """Take back one's own last edit; what others did since stays. False where there is nothing."""
-        return self._undo.undo()
+        return self._undo is not None and self._undo.undo()
 
     def export(self, format: str = "json") -> Exported | str:  # noqa: A002  (the name of the API)
         """The session as JSON data (`json`) or as Markdown text (`markdown`). Raises ValueError."""

@@ -21,7 +21,7 @@ MAX_STEPS = 1_000
 
 
 class UndoStack:
-    """Steps of one replica, the newest last."""
+    """Steps of one replica, the newest last. Made and used outside of transactions of the document."""
 
     def __init__(self, doc: Doc[Any]) -> None:
         self._doc = doc
