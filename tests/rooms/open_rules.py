@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from threadline.actors import Actor
 from threadline.document.judgement import Content, ContentKind, Path
 
-ROOTS: Mapping[str, ContentKind] = {"t": ContentKind.TEXT, "m": ContentKind.MAP, "a": ContentKind.ARRAY}
+ROOTS: Mapping[str, ContentKind] = {
+    "t": ContentKind.TEXT,
+    "m": ContentKind.MAP,
+    "a": ContentKind.ARRAY,
+    "x": ContentKind.XML,
+}
 
 
 class OpenRules:

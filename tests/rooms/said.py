@@ -17,8 +17,8 @@ def said(document: Doc[Any]) -> dict[str, object]:
     }
 
 
-def document_of(*updates: bytes) -> Doc[Any]:
-    document: Doc[Any] = Doc()
+def document_of(*updates: bytes, client_id: int | None = None) -> Doc[Any]:
+    document: Doc[Any] = Doc(client_id=client_id)
     for update in updates:
         document.apply_update(update)
     return document

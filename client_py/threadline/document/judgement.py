@@ -58,7 +58,7 @@ class RuleBook(Protocol):
     """
 
     def root_kind(self, root: str) -> ContentKind | None:
-        """`MAP`, `TEXT` or `ARRAY` of a root that the schema has; None for a root outside the schema."""
+        """`MAP`, `TEXT`, `ARRAY` or `XML` (a fragment) of a root of the schema; None for any other root."""
 
     def judge(self, actor: Actor, client: int, path: Path, content: Content) -> str | None:
         """The reason why `actor`, writing under client id `client`, may not put `content` at `path`; None

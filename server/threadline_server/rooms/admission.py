@@ -22,6 +22,7 @@ from threadline_server.rooms.item_index import (
     SAW_KEYS,
     SAW_TEXT,
     SAW_VALUES,
+    SAW_XML,
     TYPE_KIND_MASK,
     UNKNOWN_TYPE,
     ClientRuns,
@@ -37,14 +38,13 @@ from threadline_server.rooms.update_reader import (
     EMBED,
     FORMAT,
     GC,
-    JSON,
     MAP,
     SKIP,
     STRING,
     TEXT,
     TYPE,
+    XML_ELEMENT,
     XML_FRAGMENT,
-    XML_HOOK,
     XML_TEXT,
     ParsedUpdate,
     Section,
@@ -54,7 +54,13 @@ from threadline_server.rooms.update_reader import (
 from threadline_server.rooms.update_writer import Accepted, cut_string, write_update
 from threadline_server.rooms.verdict import Verdict
 
-_ROOT_KINDS: Final = {ContentKind.MAP: MAP, ContentKind.TEXT: TEXT, ContentKind.ARRAY: ARRAY}
+_ROOT_KINDS: Final = {
+    ContentKind.MAP: MAP,
+    ContentKind.TEXT: TEXT,
+    ContentKind.ARRAY: ARRAY,
+    ContentKind.XML: XML_FRAGMENT,
+}
+_XML_KINDS: Final = (XML_ELEMENT, XML_TEXT)
 _NOBODY: Final = -1
 
 
@@ -239,6 +245,7 @@ class Admission:
         if item.right_client >= 0:
             right = self._index.by_id[item.right_client]
         if not self._locate(item, origin, origin_clock, right):
+            self._pass_on_as_collected(progress, item, known)
             self._take_gone(runs, length)
             return
         type_id = self._in_type
@@ -271,6 +278,14 @@ class Admission:
                 taken.data_start = item.end
         taken.count += 1
         taken.data_end = item.end
+
+    def _pass_on_as_collected(self, progress: _Progress, item: Struct, known: int) -> None:
+        taken = progress.taken
+        assert taken is not None
+        taken.gone.append((item.end if known else item.start, item.end, item.length - known))
+        if known:
+            taken.first = None
+        self._verbatim = False
 
     def _take_gone(self, runs: ClientRuns, length: int) -> None:
         start = runs.next
@@ -312,7 +327,7 @@ class Admission:
             runs = index.by_id[item.parent_client]
             self._in_type = runs.type_at(item.parent_clock)
             if self._in_type == NO_TYPE:
-                if runs.is_dead(item.parent_clock):
+                if index.was_type(runs, item.parent_clock):
                     return False
                 malformed("a struct's parent is not a type")
         self._in_key = NO_KEY
@@ -351,25 +366,27 @@ class Admission:
             if kind in (ARRAY, XML_FRAGMENT) or ref in (STRING, EMBED, FORMAT):
                 malformed("a struct does not fit the type it is in")
         elif kind in (TEXT, XML_TEXT):
-            if ref in (ANY, JSON, BINARY):
+            if ref in (ANY, BINARY):
                 malformed("a struct does not fit the type it is in")
         elif kind == ARRAY:
             if ref in (STRING, EMBED, FORMAT):
                 malformed("a struct does not fit the type it is in")
-        elif kind in (MAP, XML_HOOK) or ref not in (TYPE, DELETED):
+        elif kind == MAP or (ref == TYPE and item.type_kind not in _XML_KINDS) or ref not in (TYPE, DELETED):
             malformed("a struct does not fit the type it is in")
 
     def _infer(self, item: Struct, type_id: int, keyed: bool, flags: int) -> None:
-        """A root outside the schema is what its first contents say: text and values never go together."""
+        """A root outside the schema is what its first contents say. Text and values never go together."""
         ref = item.ref
         if keyed:
             if ref in (STRING, EMBED, FORMAT) and self._judge is not None:
                 malformed("a struct does not fit the type it is in")
             saw, never = SAW_KEYS, SAW_VALUES
         elif ref in (STRING, EMBED, FORMAT):
-            saw, never = SAW_TEXT, SAW_VALUES
-        elif ref in (ANY, JSON, BINARY):
+            saw, never = SAW_TEXT, SAW_VALUES if flags & SAW_TEXT else SAW_VALUES | SAW_XML
+        elif ref in (ANY, BINARY):
             saw, never = SAW_VALUES, SAW_TEXT | SAW_KEYS
+        elif item.type_kind in _XML_KINDS:
+            saw, never = SAW_XML, 0
         else:
             return
         if flags & never and self._judge is not None:
@@ -390,11 +407,14 @@ class Admission:
             if not origin.is_dead(origin_clock):
                 index.add_dead(origin, origin_clock, origin_clock + 1)
                 self._replaced.append((origin.client, origin_clock))
-            if item.ref == TYPE or not (follows and index.extends_field(runs, type_id, key_id)):
+            if item.ref != ANY or not (follows and index.extends_field(runs, type_id, key_id)):
                 index.add_link(runs, origin, origin_clock)
         if item.ref == TYPE:
             index.add_type(runs, item.type_kind, index.type_depths[type_id] + 1)
             index.add_branch(runs, type_id, key_id)
+            return
+        if item.ref == DELETED:
+            index.add_shell(runs, type_id, key_id, length)
             return
         index.add_field(runs, type_id, key_id, follows)
         if length > 1:
@@ -412,7 +432,7 @@ class Admission:
     ) -> None:
         index = self._index
         type_id = self._in_type
-        leaf = item.ref != TYPE
+        leaf = item.ref not in (TYPE, DELETED)
         ordered = self._order.place(
             type_id, runs, length, leaf, origin, origin_clock, right, item.right_clock
         )
@@ -420,6 +440,8 @@ class Admission:
             malformed("a struct's right origin is not after its origin")
         if leaf:
             index.add_leaf(runs, type_id, length)
+        elif item.ref == DELETED:
+            index.add_husk(runs, type_id, length)
         else:
             index.add_type(runs, item.type_kind, index.type_depths[type_id] + 1)
             index.add_node(runs, type_id)

@@ -23,13 +23,15 @@ from threadline_server.rooms.admission import Admission
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS, GateLimits
 from threadline_server.rooms.index_stats import index_stats
 from threadline_server.rooms.index_store import IndexDamaged, dump_index, load_index
-from threadline_server.rooms.item_index import ItemIndex
+from threadline_server.rooms.item_index import ClientRuns, ItemIndex
 from threadline_server.rooms.judge import Judge
 from threadline_server.rooms.list_order import ListOrder
-from threadline_server.rooms.update_reader import MalformedUpdate, read_update
+from threadline_server.rooms.update_reader import MalformedUpdate, ParsedUpdate, read_update
 from threadline_server.rooms.verdict import Verdict
 
-__all__ = ["Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
+__all__ = ["NO_OWNER", "Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
+
+NO_OWNER = ""
 
 
 class Gate:
@@ -54,12 +56,14 @@ class Gate:
         parsed = read_update(update, self._limits, whole=whole)
         judge = Judge(index, self._rules, actor)
         owner = self._user_number(actor.user)
+        adopted = self._adopt(parsed, owner)
         admission = Admission(index, self._order, self._rules, self._limits, parsed, owner, judge)
         index.begin()
         try:
             verdict = admission.run(self._users)
         except BaseException:
             index.undo()
+            self._disown(adopted)
             raise
         index.keep()
         return verdict
@@ -67,16 +71,40 @@ class Gate:
     def trust(self, update: bytes, user: str) -> tuple[ClockRange, ...]:
         """Take what the log has, written by `user`, without judging it. Gives back the clocks that were new.
 
+        `NO_OWNER` stands for users that are not known any more; who extends such a client id first, owns it.
         Raises MalformedUpdate where it is no update, or something before it is missing: the gate is of no use
         then.
         """
         parsed = read_update(update, self._limits, whole=True, values=False)
         owner = self._user_number(user)
+        self._adopt(parsed, owner)
         admission = Admission(self._index, self._order, self._rules, self._limits, parsed, owner, None)
         verdict = admission.run(self._users)
         if verdict.gap:
             raise MalformedUpdate("an update of the log refers to what the log does not have")
         return verdict.ranges
+
+    def _adopt(self, parsed: ParsedUpdate, owner: int) -> list[ClientRuns]:
+        """Bind client ids without an owner to the first user who extends them.
+
+        There are none unless a base had to be trusted whose index was lost, and with it who wrote what.
+        """
+        nobody = self._user_ids.get(NO_OWNER, owner)
+        adopted: list[ClientRuns] = []
+        if nobody == owner:
+            return adopted
+        for section in parsed.sections:
+            runs = self._index.runs_of(section.client)
+            if runs is not None and runs.owner == nobody and section.structs:
+                last = section.structs[-1]
+                if last.clock + last.length > runs.next:
+                    runs.owner = owner
+                    adopted.append(runs)
+        return adopted
+
+    def _disown(self, adopted: list[ClientRuns]) -> None:
+        for runs in adopted:
+            runs.owner = self._user_ids[NO_OWNER]
 
     def dump(self) -> bytes:
         """All that the gate knows, to be stored with the base that has the same updates."""

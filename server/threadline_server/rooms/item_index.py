@@ -9,6 +9,8 @@ LEAF    characters, values, marks in one list or text
 NODE    one type in a list
 FIELD   values at a key; of those that share a row each replaced the one before it
 BRANCH  one type at a key
+HUSK    something in a list that was deleted before it came here, and may have been a type
+SHELL   the same at a key
 BURST   values and types at several keys of one map, written one after the other (see `key_table`)
 
 A row is a start clock, the number of the type it is in, and a word with its kind and key: 12 bytes. Types are
@@ -32,6 +34,8 @@ NODE: Final = 2
 FIELD: Final = 3
 BRANCH: Final = 4
 BURST: Final = 5
+HUSK: Final = 6
+SHELL: Final = 7
 KIND_BITS: Final = 3
 KIND_MASK: Final = 7
 
@@ -44,6 +48,7 @@ ORDERED_LIST: Final = 0xFFFFFFFE
 
 UNKNOWN_TYPE: Final = 7
 TYPE_KIND_MASK: Final = 0x0F
+SAW_XML: Final = 0x10
 SAW_TEXT: Final = 0x20
 SAW_VALUES: Final = 0x40
 SAW_KEYS: Final = 0x80
@@ -327,7 +332,7 @@ class ItemIndex:
         """The key id of the unit at `clock` in `row`; `NO_KEY` for a list position."""
         meta = runs.metas[row]
         kind = meta & KIND_MASK
-        if kind in (FIELD, BRANCH):
+        if kind in (FIELD, BRANCH, SHELL):
             return meta >> KIND_BITS
         if kind == BURST:
             return self.bursts.item(meta >> KIND_BITS, runs.row_end(row) - 1 - clock) >> 1
@@ -355,6 +360,12 @@ class ItemIndex:
             self._add_row(runs, type_id, LEAF)
         self._advance(runs, length)
 
+    def add_husk(self, runs: ClientRuns, type_id: int, length: int) -> None:
+        metas = runs.metas
+        if not metas or metas[-1] != HUSK or runs.parents[-1] != type_id:
+            self._add_row(runs, type_id, HUSK)
+        self._advance(runs, length)
+
     def add_node(self, runs: ClientRuns, type_id: int) -> None:
         self._add_row(runs, type_id, NODE)
         self._advance(runs, 1)
@@ -378,6 +389,17 @@ class ItemIndex:
             self.add_link(runs, runs, runs.next - 1)
             self._add_row(runs, type_id, FIELD | key_id << KIND_BITS)
         self._advance(runs, count)
+
+    def add_shell(self, runs: ClientRuns, type_id: int, key_id: int, length: int) -> None:
+        """`length` units that were deleted before they came here, each of which replaced the one before
+        it."""
+        self._add_row(runs, type_id, SHELL | key_id << KIND_BITS)
+        self._advance(runs, length)
+
+    def was_type(self, runs: ClientRuns, clock: int) -> bool:
+        """Whether the unit at `clock`, which is no type, may have been one."""
+        kind = runs.metas[runs.row_at(clock)] & KIND_MASK
+        return kind in (GONE, HUSK, SHELL)
 
     def add_branch(self, runs: ClientRuns, type_id: int, key_id: int) -> None:
         if not self._extend_burst(runs, type_id, key_id, True):
@@ -428,7 +450,7 @@ class ItemIndex:
             at = bisect_left(clocks, clock)
             if at < len(clocks) and clocks[at] == clock:
                 return self.clients[runs.link_clients[at]].client, runs.link_origins[at]
-        if runs.metas[row] & KIND_MASK == FIELD and clock > runs.starts[row]:
+        if runs.metas[row] & KIND_MASK in (FIELD, SHELL) and clock > runs.starts[row]:
             return runs.client, clock - 1
         return -1, 0
 

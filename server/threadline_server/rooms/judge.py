@@ -8,7 +8,7 @@ from threadline.actors import Actor
 from threadline.document.judgement import LIST_POSITION, Content, ContentKind, Path, RuleBook
 from threadline.errors import Refused
 from threadline_server.rooms.item_index import NO_KEY, NO_TYPE, ClientRuns, ItemIndex
-from threadline_server.rooms.update_reader import ANY, BINARY, DELETED, EMBED, FORMAT, JSON, STRING, Struct
+from threadline_server.rooms.update_reader import ANY, BINARY, DELETED, EMBED, FORMAT, STRING, Struct
 
 _TYPE_CONTENTS: Final = (
     Content(ContentKind.ARRAY),
@@ -55,7 +55,7 @@ class Judge:
             self._ask(runs.client, self.path(type_id, key_id), _STRING_CONTENT)
             runs.judged_type = type_id
             runs.judged_actor = self._actor
-        elif ref in (ANY, JSON):
+        elif ref == ANY:
             self._values(item, known, self.path(type_id, key_id))
         else:
             self._ask(runs.client, self.path(type_id, key_id), _content_of(item))

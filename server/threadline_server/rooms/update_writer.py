@@ -13,7 +13,6 @@ from threadline_server.rooms.update_reader import (
     HAS_KEY,
     HAS_ORIGIN,
     HAS_RIGHT,
-    JSON,
     STRING,
     Struct,
     UpdateReader,
@@ -23,12 +22,14 @@ from threadline_server.rooms.update_reader import (
 
 
 class Accepted:
-    """What was accepted of one section: always structs one after the other.
+    """What was accepted of one section: always structs one after the other, from `data_start` to `data_end`.
 
-    `first` is set where the first of them was known in part; its first `known` units are left out.
+    `first` is set where the first of them was known in part; its first `known` units are left out. `gone` are
+    (start, end, units) of those whose place is gone: they are passed on as collected, which is what Yjs makes
+    of them. (yrs keeps them with their content, in no place, where nothing can delete it.)
     """
 
-    __slots__ = ("client", "clock", "count", "data_end", "data_start", "first", "known")
+    __slots__ = ("client", "clock", "count", "data_end", "data_start", "first", "gone", "known")
 
     def __init__(self, client: int, clock: int) -> None:
         self.client: int = client
@@ -38,6 +39,7 @@ class Accepted:
         self.known: int = 0
         self.data_start: int = 0
         self.data_end: int = 0
+        self.gone: list[tuple[int, int, int]] = []
 
 
 def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tuple[int, int, int]]) -> bytes:
@@ -49,7 +51,12 @@ def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tu
         parts.append(encode_uint(section.clock))
         if section.first is not None:
             parts.append(trim(data, section.first, section.known))
-        parts.append(data[section.data_start : section.data_end])
+        position = section.data_start
+        for start, end, units in section.gone:
+            parts.append(data[position:start])
+            parts.append(bytes((GC,)) + encode_uint(units))
+            position = end
+        parts.append(data[position : section.data_end])
     _write_deletes(parts, deletes)
     return b"".join(parts)
 
@@ -126,10 +133,7 @@ def _trim_values(data: bytes, item: Struct, known: int) -> bytes:
     reader = UpdateReader(data, DEFAULT_GATE_LIMITS, False)
     reader.position = item.body
     reader.uint()
-    assert item.ref in (ANY, JSON)
+    assert item.ref == ANY
     for _ in range(known):
-        if item.ref == ANY:
-            reader.any(0)
-        else:
-            reader.text()
+        reader.any(0)
     return data[reader.position : item.end]
