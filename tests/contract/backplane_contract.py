@@ -315,6 +315,20 @@ class CompactionContract:
         assert (await node.load(TRIP_DOCUMENT)).base is None
 
     @pytest.mark.asyncio
+    async def test_two_compactions_at_once_leave_the_newer_base(self, deployment: Deployment) -> None:
+        node = await deployment.node()
+        writer = await a_document(node)
+        for _ in range(20):
+            await writer.write()
+        async with asyncio.TaskGroup() as tasks:
+            for through in (5, 20, 10, 20):
+                base = bytes([through]) * 300_000
+                tasks.create_task(node.compact(TRIP_DOCUMENT, LINEAGE, base, b"index", Position(through)))
+        stored = await node.load(TRIP_DOCUMENT)
+        assert (stored.base, stored.index) == (bytes([20]) * 300_000, b"index")
+        assert stored.base_position == 20
+        assert stored.tail == ()
+
     async def test_appends_go_on_during_a_compaction(self, deployment: Deployment) -> None:
         node = await deployment.node()
         writer = await a_document(node)

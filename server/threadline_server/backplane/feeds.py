@@ -10,10 +10,11 @@ from threadline_server.backplane.follower import Follower
 
 
 class Feeds:
-    """The followers of each document."""
+    """The followers of each document, and the followed documents of each session."""
 
     def __init__(self) -> None:
         self._followers: dict[DocumentName, list[Follower]] = {}
+        self._documents: dict[SessionId, set[DocumentName]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._followers.values()))
@@ -21,21 +22,35 @@ class Feeds:
     def __contains__(self, document: DocumentName) -> bool:
         return document in self._followers
 
-    def add(self, follower: Follower) -> None:
-        self._followers.setdefault(follower.document, []).append(follower)
-
-    def remove(self, follower: Follower) -> None:
-        followers = self._followers.get(follower.document, [])
-        if follower in followers:
-            followers.remove(follower)
-        if not followers:
-            self._followers.pop(follower.document, None)
-
     def __iter__(self) -> Iterator[DocumentName]:
         return iter(self._followers)
 
+    def add(self, follower: Follower) -> None:
+        document = follower.document
+        self._followers.setdefault(document, []).append(follower)
+        self._documents.setdefault(split_document_name(document)[0], set()).add(document)
+
+    def remove(self, follower: Follower) -> None:
+        document = follower.document
+        followers = self._followers.get(document, [])
+        if follower in followers:
+            followers.remove(follower)
+            if not followers:
+                self._forget(document)
+
+    def _forget(self, document: DocumentName) -> None:
+        del self._followers[document]
+        session = split_document_name(document)[0]
+        self._documents[session].discard(document)
+        if not self._documents[session]:
+            del self._documents[session]
+
     def of(self, document: DocumentName) -> tuple[Follower, ...]:
         return tuple(self._followers.get(document, ()))
+
+    def of_session(self, session: SessionId) -> tuple[Follower, ...]:
+        documents = self._documents.get(session, ())
+        return tuple(follower for document in documents for follower in self._followers[document])
 
     def deliver(self, document: DocumentName, turn: LoggedTurn) -> None:
         for follower in self.of(document):
@@ -43,6 +58,5 @@ class Feeds:
 
     def deleted(self, session: SessionId) -> None:
         """Tell the followers of every document of a session that it is gone."""
-        for document in [name for name in self._followers if split_document_name(name)[0] == session]:
-            for follower in self.of(document):
-                follower.delete()
+        for follower in self.of_session(session):
+            follower.delete()

@@ -34,6 +34,7 @@ class Follower:
     """
 
     __slots__ = (
+        "_again",
         "_early",
         "_expects",
         "_on_close",
@@ -69,6 +70,7 @@ class Follower:
         self.repairing = False
         self.closed = False
         self.was_lost = False
+        self._again = False
         self._early: dict[Position, LoggedTurn] = {}
         self._on_turn = on_turn
         self._on_deleted = on_deleted
@@ -115,7 +117,8 @@ class Follower:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Read the log from here, unless that is under way."""
+        """Read the log from here; where that is under way, once more after it."""
+        self._again = True
         if not self.repairing and not self.closed:
             self.repairing = True
             self._early.clear()
@@ -129,12 +132,18 @@ class Follower:
     async def repair(self, read: LogReader) -> None:
         """Deliver what the log has; ends live. Whatever `read` raises leaves the follower repairing."""
         while not self.closed:
+            self._again = False
             turns, trimmed = await read(self.document, self.position, READ_LIMIT)
             if not self._deliver_read(turns, trimmed):
                 return
-            if not turns or (len(turns) < READ_LIMIT and self.announced <= self.position):
+            if self._is_through(len(turns)):
                 break
         self.repairing = False
+
+    def _is_through(self, got: int) -> bool:
+        if self._again:
+            return False
+        return got == 0 or (got < READ_LIMIT and self.announced <= self.position)
 
     def _deliver_read(self, turns: tuple[LoggedTurn, ...], trimmed: Position) -> bool:
         for turn in turns:

@@ -86,6 +86,7 @@ class EmbeddedBackplane:
             on_durable=self._from_sync_thread, on_state=self._on_sync_state, mend=self._mend, sync=sync
         )
         self._sync_error: Exception | None = None
+        self._compaction = asyncio.Lock()
         self._open = False
 
     # opening and closing
@@ -371,7 +372,8 @@ class EmbeddedBackplane:
     async def compact(
         self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
     ) -> None:
-        await compact(self._connections, document, lineage, (base, index), through)
+        async with self._compaction:  # two of one document would delete each other's parts
+            await compact(self._connections, document, lineage, (base, index), through)
 
     # between nodes
 

@@ -36,6 +36,7 @@ POLL_S = 1.0
 POLLED_PER_S = 5_000
 MAX_REPAIRS = 64
 RETRY_S = 0.2
+GRACE_S = 0.1
 
 
 @dataclass(slots=True, eq=False)
@@ -176,7 +177,7 @@ class Replication:
         )
         self.feeds.add(follower)
         if self._use(split_document_name(document)[0]).subscription.live:
-            self._ask_position(document)
+            follower.catch_up()
         return follower
 
     def _closed(self, follower: Follower) -> None:
@@ -203,7 +204,7 @@ class Replication:
             follower.lose()
 
     async def _repair(self, follower: Follower) -> None:
-        self.repairs += 1
+        before = follower.position
         async with self._repairing:
             while not follower.closed:
                 try:
@@ -212,14 +213,16 @@ class Replication:
                     await asyncio.sleep(RETRY_S)
                     continue
                 break
+        self.repairs += follower.position > before
         self.lost += follower.was_lost
 
     # what was not heard
 
     def _live(self, session: SessionId) -> None:
+        """Nothing is missed from now on: read what was until now."""
         self._ask_deleted(session)
-        for document in [name for name in self.feeds if split_document_name(name)[0] == session]:
-            self._ask_position(document)
+        for follower in self.feeds.of_session(session):
+            follower.catch_up()
 
     def _ask_position(self, document: DocumentName) -> None:
         keys = document_keys(document)
@@ -228,7 +231,10 @@ class Replication:
 
     def _told_position(self, document: DocumentName, reply: Reply) -> None:
         if isinstance(reply, bytes):
-            self.announce(document, Position(int(reply)))
+            position = Position(int(reply))
+            if any(follower.position < position for follower in self.feeds.of(document)):
+                # its message may be on the way, on the other connection
+                asyncio.get_running_loop().call_later(GRACE_S, self.announce, document, position)
         elif reply is None and any(follower.position for follower in self.feeds.of(document)):
             self._ask_deleted(split_document_name(document)[0])
 
