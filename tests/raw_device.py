@@ -6,6 +6,7 @@ It speaks the Hocuspocus dialect, counts acknowledgements, and keeps every frame
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,6 +53,7 @@ class RawDevice:
         self.sent = 0
         self.acknowledged = 0
         self.refused = 0
+        self.asked = 0
         self.synced = False
         self.hello: Hello | None = None
         self.notices: list[Notice] = []
@@ -95,8 +97,34 @@ class RawDevice:
         """The socket's close code, None while it is open."""
         return None if self._socket is None else self._socket.close_code
 
+    @property
+    def close_reason(self) -> str:
+        return "" if self._socket is None else self._socket.close_reason or ""
+
+    async def send_text(self, text: str) -> None:
+        assert self._socket is not None
+        await self._socket.send(text)
+
+    async def send_large(self, start: bytes, size: int) -> None:
+        """One message of `size` bytes that begins with `start`, in fragments, until the server has enough."""
+        assert self._socket is not None
+        chunk = bytes(64 * 1024)
+
+        async def fragments() -> AsyncIterator[bytes]:
+            yield start
+            for _ in range(size // len(chunk)):
+                yield chunk
+
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.send(fragments())
+
     async def send(self, message: Message) -> None:
         await self.send_bytes(hocuspocus.encode(self.session, message))
+
+    async def send_update(self, update: bytes, *, whole: bool = False) -> None:
+        """An update, or a step 2, that this device's document knows nothing of."""
+        self._expect_acknowledgement()
+        await self.send(SyncStep2(update) if whole else Update(update))
 
     async def send_bytes(self, frame: bytes) -> None:
         assert self._socket is not None
@@ -175,6 +203,21 @@ class RawDevice:
         """Every update sent since the join, and the step 2, is acknowledged."""
         await self.until(lambda: self.acknowledged == self.sent, "all was acknowledged")
 
+    async def send_incomplete(self, update: bytes, *, whole: bool = False) -> None:
+        """Send something that leans on what the server lacks, and wait until it asks for that."""
+        asked = self.asked
+        await self.send_update(update, whole=whole)
+        await self.until(lambda: self.asked > asked, "the server asked for what is missing")
+
+    async def until_answered(self) -> None:
+        """Everything sent before is handled: a step 1 sent now is answered, or the document ended."""
+        self.synced = False
+        await self.send(SyncStep1(b"\x00"))
+        await self.until(
+            lambda: self.synced or self.document_closed is not None or self.close_code is not None,
+            "the server answered",
+        )
+
     async def until_closed(self) -> int:
         """The close code of the socket, once it has ended."""
         await self.until(lambda: self.close_code is not None, "the socket was closed")
@@ -202,6 +245,7 @@ class RawDevice:
         self.frames.append(message)
         match message:
             case SyncStep1(state_vector):
+                self.asked += 1
                 self._expect_acknowledgement()
                 await self.send(SyncStep2(self.doc.get_update(state_vector)))
             case SyncStep2(update):
