@@ -329,6 +329,7 @@ class CompactionContract:
         assert stored.base_position == 20
         assert stored.tail == ()
 
+    @pytest.mark.asyncio
     async def test_appends_go_on_during_a_compaction(self, deployment: Deployment) -> None:
         node = await deployment.node()
         writer = await a_document(node)

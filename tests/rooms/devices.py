@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pycrdt import Doc
+from pycrdt import Doc, Text
 
 from threadline.actors import Actor, Role
 from threadline.document.messages import Author
@@ -142,6 +142,7 @@ class Device:
     def join(self, room: Room) -> Device:
         """Connect and say what this device has, as a provider does."""
         self.room = room
+        self.closed = None
         room.join(self)
         self.sync()
         return self
@@ -176,10 +177,13 @@ class Device:
         return message
 
     def write_message(self, text: str) -> str:
-        message = new_entry_id(self.actor.user)
+        message = self.new_id()
         author = Author(self.actor.user, self.actor.device, self.actor.name)
         self.session.messages.create(message, role="user", author=author, created_at=1, text=text)
         return message
+
+    def new_id(self) -> str:
+        return new_entry_id(self.actor.user)
 
     def announce(self, **state: Any) -> None:
         assert self.room is not None
@@ -188,6 +192,16 @@ class Device:
         self.room.receive_awareness(self, encode_awareness([entry]))
 
     # what a test asks
+
+    @property
+    def pad(self) -> Text:
+        """A text in a root outside the schema, which all who may edit share."""
+        pad: Text = self.doc.get("pad", type=Text)
+        return pad
+
+    @property
+    def pad_text(self) -> str:
+        return str(self.pad)
 
     @property
     def texts(self) -> list[str]:

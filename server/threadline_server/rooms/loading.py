@@ -10,7 +10,7 @@ from threadline.errors import ProtocolError, StoreError
 from threadline.ids import SERVER_USER
 from threadline.protocol.varint import Reader, encode_uint
 from threadline_server.backplane.base import DocumentName, LoggedTurn, Position, Stored
-from threadline_server.rooms.gate import Gate
+from threadline_server.rooms.gate import NO_OWNER, Gate
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.stamper import highest_seq, is_stamp
@@ -102,7 +102,7 @@ def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate,
     if stored is not None:
         return stored
     gate = Gate(rules)
-    gate.trust(base, "")
+    gate.trust(base, NO_OWNER)
     return gate, highest_seq(base)
 
 

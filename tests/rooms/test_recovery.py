@@ -1,0 +1,175 @@
+"""Two nodes on one log: whoever is late loads its gate again, and loses nobody's honest work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tests.rooms.devices import Device, assert_converged
+from tests.rooms.houses import TRIP, House, until
+
+from threadline.protocol import close_codes
+from threadline_server.backplane.base import (
+    ClockRange,
+    DocumentName,
+    Entry,
+    LoggedTurn,
+    NodeId,
+    Position,
+    Turn,
+)
+from threadline_server.rooms.arrivals import Arrivals, TooFarAhead
+from threadline_server.rooms.forks import is_forked
+from threadline_server.rooms.loading import load
+from threadline_server.rooms.registry import Rooms
+from threadline_server.rooms.replica import Replica
+from threadline_server.rooms.room import Room
+
+
+@pytest_asyncio.fixture
+async def other(house: House) -> AsyncIterator[Rooms]:
+    """The rooms of a second node."""
+    async with Rooms(house.backplane) as rooms:
+        yield rooms
+
+
+@pytest.mark.asyncio
+async def test_devices_of_two_nodes_see_each_other(house: House, other: Rooms) -> None:
+    phone = Device().join(await house.room())
+    laptop = Device("bob").join(await other.open(TRIP))
+    phone.say("from here")
+    laptop.say("from there")
+    await until(
+        lambda: phone.unsaved == 0 and laptop.unsaved == 0 and len(phone.texts) == len(laptop.texts) == 2
+    )
+    assert_converged(phone, laptop)
+    phone.say("third")
+    await until(lambda: len(laptop.texts) == 3)
+    stamps = [message.seq for message in laptop.session.messages]
+    assert all(stamps) and stamps[-1] is not None and stamps[-1].number >= 2
+
+
+@pytest.mark.asyncio
+async def test_a_device_that_changed_nodes_is_acknowledged_there(house: House, other: Rooms) -> None:
+    """The second node has not heard of an update that the first one logged in the same moment."""
+    here, there = await house.room(), await other.open(TRIP)
+    phone = Device().join(here)
+    bystander = Device("bob").join(there)
+    await until(lambda: phone.unsaved == 0 and bystander.unsaved == 0)
+    phone.say("on the move")
+    phone.leave()
+    phone.join(there)
+    await until(lambda: phone.unsaved == 0)
+    phone.say("and on")
+    bystander.say("unharmed")
+    await until(lambda: phone.unsaved == 0 and bystander.unsaved == 0)
+    assert phone.closed is None and bystander.closed is None
+    await until(lambda: len(bystander.texts) == len(phone.texts) == 3)
+    assert_converged(phone, bystander)
+    assert other.host.counts.recoveries + house.rooms.host.counts.recoveries >= 1
+
+
+@pytest.mark.asyncio
+async def test_two_histories_under_one_client_id_end_the_second(house: House, other: Rooms) -> None:
+    here, there = await house.room(), await other.open(TRIP)
+    first, second = Device(client_id=5).join(here), Device(client_id=5).join(there)
+    bystander = Device("bob").join(there)
+    await until(lambda: all(device.unsaved == 0 for device in (first, second, bystander)))
+    first.say("one history")
+    second.say("another history, of the same length and kind")
+    await until(lambda: first.closed is not None or second.closed is not None)
+    ended = first if first.closed is not None else second
+    assert ended.closed is not None and ended.closed[0] == close_codes.REPLICA_REJECTED.code
+    bystander.say("unharmed")
+    await until(lambda: bystander.unsaved == 0 and len(bystander.texts) == 2)
+    assert house.rooms.get(TRIP) is not None
+    witness = Device("eve").join(here)
+    assert_converged(bystander, witness)
+
+
+@pytest.mark.asyncio
+async def test_what_comes_during_a_recovery_waits_for_it(house: House, other: Rooms) -> None:
+    here, there = await house.room(), await other.open(TRIP)
+    phone, bystander = Device().join(here), Device("bob").join(there)
+    await until(lambda: phone.unsaved == 0 and bystander.unsaved == 0)
+    phone.say("on the move")
+    phone.leave()
+    phone.join(there)
+    await until(lambda: there.recovery is not None or phone.unsaved == 0)
+    bystander.say("meanwhile")
+    await until(lambda: phone.unsaved == 0 and bystander.unsaved == 0)
+    assert_converged(phone, bystander)
+
+
+@pytest.mark.asyncio
+async def test_a_room_whose_log_was_cut_past_it_starts_over(house: House) -> None:
+    room = await house.room()
+    phone, laptop = Device().join(room), Device("bob").join(room)
+    phone.say("one")
+    await until(lambda: phone.unsaved == 0 and laptop.texts == ["one"])
+    level, position = room.log.replica, room.position
+    async with Rooms(house.backplane) as other:
+        ahead = await other.open(TRIP)
+        stale = Room(house.rooms.host, TRIP, "ab" * 16, await load(house.rooms.host, TRIP))
+        late = Device("eve").join(stale)
+        Device().join(ahead)
+        phone.say("two")
+        await until(lambda: ahead.position > position and phone.unsaved == 0)
+        base = ahead.log.replica.encode()
+        await house.backplane.compact(TRIP, ahead.lineage, base, b"", ahead.position)
+        stale.reload(await load(house.rooms.host, TRIP))
+        assert late.texts == ["one", "two"]
+        assert stale.position == ahead.position
+    assert level is room.log.replica
+
+
+def logged(position: int) -> LoggedTurn:
+    return LoggedTurn(Position(position), Turn(NodeId("n"), "e", ()))
+
+
+def test_arrivals_put_turns_in_order_and_drop_what_came_twice() -> None:
+    arrivals = Arrivals(Position(0), 10)
+    order = []
+    for position in (2, 1, 1, 4, 2, 3, 5):
+        order += [turn.position for turn in arrivals.offer(logged(position))]
+    assert order == [1, 2, 3, 4, 5]
+
+
+def test_arrivals_are_bounded() -> None:
+    arrivals = Arrivals(Position(0), 3)
+    with pytest.raises(TooFarAhead):
+        for position in range(2, 7):
+            list(arrivals.offer(logged(position)))
+
+
+def test_forks_are_told_from_retries_however_structs_are_cut() -> None:
+    device = Device(client_id=9)
+    message = device.write_message("hello 😀 world")
+    update = device.doc.get_update()
+    clock = device.doc.get_state()
+    device.session.messages.append_text(message, "!")
+    replica = Replica()
+    replica.integrate([device.doc.get_update()])
+    honest = Entry("ada", "editor", (ClockRange(9, 0, 99),), update, 1)
+    assert not is_forked(replica, honest)
+    tail = Entry("ada", "editor", (ClockRange(9, 8, 99),), device.doc.get_update(clock), 1)
+    assert not is_forked(replica, tail)
+    forger = Device(client_id=9)
+    forger.write_message("jello 😀 world")
+    forged = Entry("ada", "editor", (ClockRange(9, 0, 99),), forger.doc.get_update(), 1)
+    assert is_forked(replica, forged)
+
+
+def test_what_was_deleted_since_is_no_fork() -> None:
+    device = Device(client_id=9)
+    message = device.write_message("hello")
+    update = device.doc.get_update()
+    del device.session.messages.text(message)[1:3]
+    replica = Replica()
+    replica.integrate([device.doc.get_update()])
+    assert not is_forked(replica, Entry("ada", "editor", (ClockRange(9, 0, 99),), update, 1))
+
+
+def test_names_are_documents() -> None:
+    assert DocumentName("trip") == TRIP
