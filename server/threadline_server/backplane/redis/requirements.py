@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from typing import Final
 
@@ -11,11 +12,14 @@ from threadline_server.backplane.base import Durability
 from threadline_server.backplane.redis.endpoint import Address
 from threadline_server.backplane.redis.keys import PREFIX
 from threadline_server.backplane.redis.link import Link, RedisRefused, info_fields
-from threadline_server.backplane.redis.scripts import Script, pack_script
+from threadline_server.backplane.redis.scripts import TEXTS, Script, pack_script
 
 OLDEST: Final = (7, 0)
 _STRENGTH: Final = {Durability.NONE: 0, Durability.PROCESS: 1, Durability.FSYNC: 2}
 _ACL: Final = "ACL SETUSER <user> ~tl:* &tl:* +@all -@dangerous +info +config|get +cluster|slots"
+
+_IS_FORBIDDEN: Final = re.compile("NOPERM|can't run this command|can't access|no permissions", re.IGNORECASE)
+_SCRIPT_LINE: Final = re.compile(r"@user_script: ?(\d+)")
 
 
 async def check(link: Link, least: Durability | None) -> Durability:
@@ -64,9 +68,13 @@ async def _ask(link: Link, *arguments: str) -> bytes:
 
 
 def _forbidden(address: Address, refusal: RedisRefused) -> Exception:
-    if refusal.kind not in ("NOPERM", "NOAUTH", "WRONGPASS") and "NOPERM" not in str(refusal):
+    if not _IS_FORBIDDEN.search(str(refusal)):
         return refusal
-    return ConfigurationError(f"Redis at {address} does not allow what is needed ({refusal}). Grant: {_ACL}")
+    line = _SCRIPT_LINE.search(str(refusal))
+    what = TEXTS[Script.PROBE].splitlines()[int(line[1]) - 1] if line else str(refusal)
+    return ConfigurationError(
+        f"Redis at {address} does not allow this user what is needed ({what}). Grant it: {_ACL}"
+    )
 
 
 async def _config(link: Link, name: str) -> str:

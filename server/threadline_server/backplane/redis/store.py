@@ -120,6 +120,7 @@ class RedisBackplane:
         """Check every primary. Raises ConfigurationError, or StoreError after `start_s`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._start_s
+        told = ""
         while True:
             try:
                 await self._topology.refresh()
@@ -131,7 +132,9 @@ class RedisBackplane:
                     ) from error
                 if loop.time() >= end:
                     raise StoreError(f"Redis did not answer for {self._start_s:.0f} s: {error}") from error
-                logger.warning("Waiting for Redis: %s", error)
+                if str(error) != told:
+                    told = str(error)
+                    logger.warning("Waiting for Redis: %s", told)
                 await asyncio.sleep(START_RETRY_S)
                 continue
             return

@@ -1,0 +1,101 @@
+"""Pub/sub that breaks and loses messages: no follower misses a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from tests.backplane.redis.conftest import Nodes
+from tests.contract.redis_servers import RedisServer
+from tests.contract.writing import Reader, Writer, a_document, eventually
+
+from threadline_server.backplane.redis import RedisBackplane
+
+pytestmark = pytest.mark.redis
+
+TURNS = 2_000
+CUTS = 20
+
+
+def lose_one_in_ten(node: RedisBackplane, chance: random.Random) -> None:
+    hear = node._subscriptions._hear
+
+    def maybe_hear(channel: bytes, payload: bytes) -> None:
+        if chance.random() >= 0.1:
+            hear(channel, payload)
+
+    node._subscriptions._hear = maybe_hear  # type: ignore[method-assign]
+
+
+async def write_all(writers: list[Writer]) -> None:
+    for n in range(TURNS):
+        await writers[n % len(writers)].write()
+
+
+async def cut_again_and_again(redis: RedisServer) -> None:
+    with redis.client as client:
+        for _ in range(CUTS):
+            client.client_kill_filter(_type="pubsub")
+            await asyncio.sleep(0.03)  # a cut every so often, whatever goes on
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_missing_after_cuts_and_losses(nodes: Nodes, redis: RedisServer) -> None:
+    a, b = await nodes.start("a"), await nodes.start("b")
+    first = await a_document(a)
+    await b.load(first.document)
+    lose_one_in_ten(a, random.Random(1))
+    lose_one_in_ten(b, random.Random(2))
+    readers = [Reader().follow(node, first.document) for node in (a, b)]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write_all([first, Writer(b, first.document, client=8)]))
+        tasks.create_task(cut_again_and_again(redis))
+    await eventually(lambda: all(len(reader.turns) == TURNS for reader in readers))
+    assert all(reader.positions == list(range(1, TURNS + 1)) for reader in readers)
+    assert readers[0].turns == readers[1].turns
+    assert all(reader.lost == 0 for reader in readers)
+    assert a.stats()["hole_repairs"] > 0
+    assert b.stats()["hole_repairs"] > 0
+
+
+@pytest.mark.asyncio
+async def test_a_lost_last_message_is_found_by_asking(nodes: Nodes) -> None:
+    a, b = await nodes.start("a"), await nodes.start("b")
+    writer = await a_document(a)
+    reader = Reader().follow(b, writer.document)
+    await writer.write()
+    await eventually(lambda: reader.positions == [1])
+    b._subscriptions._hear = lambda channel, payload: None  # type: ignore[method-assign]
+    await writer.write()
+    await eventually(lambda: reader.positions == [1, 2])
+
+
+@pytest.mark.asyncio
+async def test_a_deletion_that_was_not_heard_is_found(nodes: Nodes) -> None:
+    a, b = await nodes.start("a"), await nodes.start("b")
+    writer = await a_document(a)
+    await writer.write()
+    reader = Reader().follow(b, writer.document)
+    await eventually(lambda: reader.positions == [1])
+    b._subscriptions._hear = lambda channel, payload: None  # type: ignore[method-assign]
+    await a.delete_session(writer.document)  # type: ignore[arg-type]  # a session's own document has its name
+    await eventually(lambda: reader.deleted == 1)
+
+
+@pytest.mark.asyncio
+async def test_a_follower_left_behind_by_compaction_is_told(nodes: Nodes) -> None:
+    a, b = await nodes.start("a"), await nodes.start("b")
+    writer = await a_document(a)
+    for _ in range(300):
+        writer.begin(writer.next_turn())
+    await writer.write()
+    await a.compact(
+        writer.document, writer.lineage, b"base", b"index", (await a.load(writer.document)).position
+    )
+    reader = Reader().follow(b, writer.document, after=5)
+    await eventually(lambda: reader.lost == 1)
+    assert reader.turns == []
+    near = Reader().follow(b, writer.document, after=250)
+    await eventually(lambda: near.positions == list(range(251, 302)))
+    assert near.lost == 0
