@@ -152,7 +152,7 @@ class Client:
         return child
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` until it ends or the client does. For the client's own parts, whose errors end it."""
+        """Run `work` until it ends or the client does, which an error of it ends too."""
         if self._tasks is None:
             work.close()
             raise ConfigurationError("A client is used inside `async with`.")

@@ -1,7 +1,7 @@
 """Identifiers: what a session, a user and a device-created entry may be called.
 
-Entries that devices create carry their owner, `<user>/<uuid7>`, so two nodes that have not seen each other can
-accept creations without a race: nobody else may create under that key.
+Entries that devices create carry their owner, `<user>/<uuid7>`, so two nodes that have not seen each other
+can accept creations without a race: nobody else may create under that key.
 """
 
 from __future__ import annotations
@@ -62,7 +62,13 @@ def uuid7(*, now_ms: int | None = None, random_bits: int | None = None) -> str:
     """A time-ordered UUID, version 7 of RFC 9562, in its canonical text form."""
     ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     bits = secrets.randbits(74) if random_bits is None else random_bits
-    value = (ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (bits >> 62 & 0xFFF) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
+    value = (
+        (ms & (1 << 48) - 1) << 80
+        | 0x7 << 76
+        | (bits >> 62 & 0xFFF) << 64
+        | 0b10 << 62
+        | bits & (1 << 62) - 1
+    )
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
