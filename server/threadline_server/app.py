@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,8 +25,9 @@ from fastapi import FastAPI
 
 from threadline.errors import ConfigurationError, StoreError
 from threadline.ids import SessionId, uuid7
-from threadline_server.backplane.base import Backplane, DocumentName, Durability
+from threadline_server.backplane.base import Backplane, DocumentName, Durability, NodeId
 from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.edge.access import Access
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.authentication import Authenticator, TrustingAuthenticator
@@ -238,9 +241,15 @@ async def _enter(stack: AsyncExitStack, node: Node) -> None:
 
 
 def build_backplane(settings: Settings) -> Backplane:
-    if settings.redis is not None:
-        raise CouldNotStart("This build has no Redis backplane yet; use --data.")
-    return EmbeddedBackplane(settings.data)
+    if settings.redis is None:
+        return EmbeddedBackplane(settings.data)
+    least = None if settings.durability is None else Durability(settings.durability)
+    return RedisBackplane(settings.redis, node=_new_node_id(), least=least)
+
+
+def _new_node_id() -> NodeId:
+    """One per start: what a node of the same host wrote before it was killed is another's."""
+    return NodeId(f"{socket.gethostname()[:32]}-{secrets.token_hex(4)}")
 
 
 def _check_durability(settings: Settings, backplane: Backplane) -> None:

@@ -216,6 +216,8 @@ class EmbeddedBackplane:
         return self._open and self._appender.error is None and self._sync_error is None
 
     def stats(self) -> dict[str, float]:
+        if not self._open:
+            return {}
         counts = self._appender.counts
         return {
             "turns_taken": counts.taken,

@@ -235,6 +235,8 @@ class RedisBackplane:
         return self._open and self._links.ready and not self._writer.stuck
 
     def stats(self) -> dict[str, float]:
+        if not self._open:
+            return {}
         counts, replication = self._writer.counts, self._replication
         return {
             "turns_taken": counts.taken,
