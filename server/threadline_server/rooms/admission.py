@@ -29,7 +29,7 @@ from threadline_server.rooms.item_index import (
     ItemIndex,
 )
 from threadline_server.rooms.judge import Judge
-from threadline_server.rooms.list_order import ListOrder
+from threadline_server.rooms.list_order import MOVED, REVERSED, ListOrder
 from threadline_server.rooms.update_reader import (
     ANY,
     ARRAY,
@@ -51,7 +51,13 @@ from threadline_server.rooms.update_reader import (
     Struct,
     malformed,
 )
-from threadline_server.rooms.update_writer import Accepted, cut_string, write_update
+from threadline_server.rooms.update_writer import (
+    Accepted,
+    cut_string,
+    write_collected,
+    write_struct,
+    write_update,
+)
 from threadline_server.rooms.verdict import Verdict
 
 _ROOT_KINDS: Final = {
@@ -228,9 +234,11 @@ class Admission:
 
     def _take(self, progress: _Progress, item: Struct, runs: ClientRuns) -> None:
         known = runs.next - item.clock
-        self._account(progress, item, runs, known)
+        taken = self._account(progress, item, runs)
         length = item.length - known
         if item.ref == GC:
+            if known:
+                self._write_instead(taken, item, write_collected(length))
             self._take_gone(runs, length)
             return
         origin: ClientRuns | None = None
@@ -245,7 +253,8 @@ class Admission:
         if item.right_client >= 0:
             right = self._index.by_id[item.right_client]
         if not self._locate(item, origin, origin_clock, right):
-            self._pass_on_as_collected(progress, item, known)
+            # Yjs makes it a collected struct; yrs would keep it with its content, where nothing can delete it
+            self._write_instead(taken, item, write_collected(length))
             self._take_gone(runs, length)
             return
         type_id = self._in_type
@@ -261,30 +270,34 @@ class Admission:
         if self._in_key != NO_KEY:
             if right is not None and self._judge is not None:
                 malformed("a value at a key has a right origin")
+            if known:
+                self._write_instead(taken, item, write_struct(self._parsed.data, item, known, -1, 0))
             self._take_keyed(item, runs, length, origin, origin_clock)
         else:
-            self._take_listed(item, runs, length, origin, origin_clock, right)
+            placed = self._take_listed(item, runs, length, origin, origin_clock, right)
+            if placed == REVERSED and self._judge is not None:
+                malformed("a struct's right origin is not after its origin")
+            if placed == MOVED or known:
+                self._rewrite(taken, item, known, placed)
         self._note_content(item, runs, known, length)
 
-    def _account(self, progress: _Progress, item: Struct, runs: ClientRuns, known: int) -> None:
+    def _account(self, progress: _Progress, item: Struct, runs: ClientRuns) -> Accepted:
         taken = progress.taken
         if taken is None:
             taken = progress.taken = Accepted(runs.client, runs.next)
             taken.data_start = item.start
-            if known:
-                self._verbatim = False
-                taken.first = item
-                taken.known = known
-                taken.data_start = item.end
         taken.count += 1
         taken.data_end = item.end
+        return taken
 
-    def _pass_on_as_collected(self, progress: _Progress, item: Struct, known: int) -> None:
-        taken = progress.taken
-        assert taken is not None
-        taken.gone.append((item.end if known else item.start, item.end, item.length - known))
-        if known:
-            taken.first = None
+    def _rewrite(self, taken: Accepted, item: Struct, known: int, placed: int) -> None:
+        right_client = self._order.moved_client if placed == MOVED else item.right_client
+        right_clock = self._order.moved_clock if placed == MOVED else item.right_clock
+        instead = write_struct(self._parsed.data, item, known, right_client, right_clock)
+        self._write_instead(taken, item, instead)
+
+    def _write_instead(self, taken: Accepted, item: Struct, instead: bytes) -> None:
+        taken.changes.append((item.start, item.end, instead))
         self._verbatim = False
 
     def _take_gone(self, runs: ClientRuns, length: int) -> None:
@@ -429,15 +442,11 @@ class Admission:
         origin: ClientRuns | None,
         origin_clock: int,
         right: ClientRuns | None,
-    ) -> None:
+    ) -> int:
         index = self._index
         type_id = self._in_type
         leaf = item.ref not in (TYPE, DELETED)
-        ordered = self._order.place(
-            type_id, runs, length, leaf, origin, origin_clock, right, item.right_clock
-        )
-        if not ordered and self._judge is not None:
-            malformed("a struct's right origin is not after its origin")
+        placed = self._order.place(type_id, runs, length, leaf, origin, origin_clock, right, item.right_clock)
         if leaf:
             index.add_leaf(runs, type_id, length)
         elif item.ref == DELETED:
@@ -445,6 +454,7 @@ class Admission:
         else:
             index.add_type(runs, item.type_kind, index.type_depths[type_id] + 1)
             index.add_node(runs, type_id)
+        return placed
 
     def _note_content(self, item: Struct, runs: ClientRuns, known: int, length: int) -> None:
         start = runs.next - length

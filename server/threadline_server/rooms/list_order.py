@@ -1,10 +1,11 @@
 """The order of what is in a list or text, as far as it must be known.
 
-An update names the neighbours that a unit had when it was written, its *origin* and *right origin*. Where the
-right origin is not after the origin in the same list, replicas place the unit differently for ever, and some
-lose text; so the gate has to know which comes first. A list that one client wrote from start to end needs
-nothing but the place of its first unit. Any other is a chain of *pieces*: units of one client, one after the
-other, in the clock and in the list. A new piece is placed as Yjs does.
+An update names the neighbours that a unit had when it was written, its *origin* and *right origin*. Replicas
+that get updates in different orders agree on where units are only if there was a time when these two were
+neighbours. Where there was none, some replicas place the unit differently for ever, and some lose text; so
+the gate has to know what comes after what. A list that one client wrote from start to end needs nothing but
+the place of its first unit. Any other is a chain of *pieces*: units of one client, one after the other, in
+the clock and in the list, with one right origin. A new piece is placed as Yjs does.
 
 Source: yjs 13.6, `Item.integrate` (YATA; Nicolaescu et al., "Near Real-Time Peer-to-Peer Shared Editing on
 Extensible Data Types", 2016).
@@ -22,6 +23,32 @@ from threadline_server.rooms.journal import Column, Journal
 NO_PIECE: Final = 0
 NOBODY: Final = 0xFFFFFFFF
 
+PLACED: Final = 0
+MOVED: Final = 1
+REVERSED: Final = 2
+
+
+class Arrival:
+    """Units about to be written at `runs.next`, with the numbers of their origins' clients."""
+
+    __slots__ = ("length", "origin_client", "origin_clock", "right_client", "right_clock", "runs")
+
+    def __init__(
+        self,
+        runs: ClientRuns,
+        length: int,
+        origin_client: int,
+        origin_clock: int,
+        right_client: int,
+        right_clock: int,
+    ) -> None:
+        self.runs: ClientRuns = runs
+        self.length: int = length
+        self.origin_client: int = origin_client
+        self.origin_clock: int = origin_clock
+        self.right_client: int = right_client
+        self.right_clock: int = right_clock
+
 
 class ListOrder:
     """Pieces are numbered from 1; `nexts` chains them, `type_heads` of the index says where a chain
@@ -33,6 +60,8 @@ class ListOrder:
         "index",
         "journal",
         "lengths",
+        "moved_client",
+        "moved_clock",
         "nexts",
         "origin_clients",
         "origin_clocks",
@@ -51,6 +80,8 @@ class ListOrder:
         self.origin_clocks: Column = array("I", (0,))
         self.right_clients: Column = array("I", (0,))
         self.right_clocks: Column = array("I", (0,))
+        self.moved_client: int = -1
+        self.moved_clock: int = 0
 
     def place(
         self,
@@ -62,10 +93,13 @@ class ListOrder:
         origin_clock: int,
         right: ClientRuns | None,
         right_clock: int,
-    ) -> bool:
+    ) -> int:
         """Place what is about to be written at `runs.next`; both origins are known to be in this list.
 
-        False where the right origin is not after the origin; the piece is then placed nevertheless.
+        PLACED where its origins say. REVERSED where the right origin is not after the origin. MOVED where
+        they are in order, but were never neighbours: it is then placed right after its origin, as if its
+        right origin had been what follows there, unit `moved_clock` of client id `moved_client` (-1: nothing
+        follows). A redo inside a list that was itself brought back can be like that.
         """
         index = self.index
         head = index.type_heads[type_id]
@@ -73,7 +107,7 @@ class ListOrder:
         if head == EMPTY_LIST:
             self.journal.put(index.type_heads, type_id, runs.number)
             self.journal.put(index.type_head_clocks, type_id, clock)
-            return True
+            return PLACED
         if head != ORDERED_LIST:
             if (
                 head == runs.number
@@ -83,9 +117,17 @@ class ListOrder:
                 and origin_clock == clock - 1
                 and index.extends_leaf(runs, type_id)
             ):
-                return True
+                return PLACED
             self._order(type_id, head)
-        return self._integrate(type_id, runs, length, origin, origin_clock, right, right_clock)
+        arrival = Arrival(
+            runs,
+            length,
+            NOBODY if origin is None else origin.number,
+            origin_clock,
+            NOBODY if right is None else right.number,
+            right_clock,
+        )
+        return self._integrate(type_id, arrival, origin, right)
 
     def _order(self, type_id: int, head: int) -> None:
         """Begin a chain with the one run of units that the list has had."""
@@ -93,30 +135,23 @@ class ListOrder:
         runs = index.clients[head]
         start = index.type_head_clocks[type_id]
         end = runs.row_end(runs.row_at(start))
-        piece = self._add(runs, start, end - start, NOBODY, 0, NOBODY, 0)
+        piece = self._add(Arrival(runs, end - start, NOBODY, 0, NOBODY, 0), start)
         self.journal.put(index.type_heads, type_id, ORDERED_LIST)
         self.journal.put(index.type_head_clocks, type_id, piece)
 
-    def _add(
-        self,
-        runs: ClientRuns,
-        clock: int,
-        length: int,
-        origin_client: int,
-        origin_clock: int,
-        right_client: int,
-        right_clock: int,
-    ) -> int:
+    def _add(self, arrival: Arrival, clock: int) -> int:
+        """A piece that nothing leads to yet."""
         journal = self.journal
+        runs = arrival.runs
         piece = len(self.clients)
         journal.append(self.clients, runs.number)
         journal.append(self.clocks, clock)
-        journal.append(self.lengths, length)
+        journal.append(self.lengths, arrival.length)
         journal.append(self.nexts, NO_PIECE)
-        journal.append(self.origin_clients, origin_client)
-        journal.append(self.origin_clocks, origin_clock)
-        journal.append(self.right_clients, right_client)
-        journal.append(self.right_clocks, right_clock)
+        journal.append(self.origin_clients, arrival.origin_client)
+        journal.append(self.origin_clocks, arrival.origin_clock)
+        journal.append(self.right_clients, arrival.right_client)
+        journal.append(self.right_clocks, arrival.right_clock)
         starts = runs.node_starts
         ids = runs.node_ids
         if starts is None or ids is None:
@@ -171,13 +206,15 @@ class ListOrder:
         number = self.clients[piece]
         kept = clock - start
         rest = self._add(
-            self.index.clients[number],
+            Arrival(
+                self.index.clients[number],
+                self.lengths[piece] - kept,
+                number,
+                clock - 1,
+                self.right_clients[piece],
+                self.right_clocks[piece],
+            ),
             clock,
-            self.lengths[piece] - kept,
-            number,
-            clock - 1,
-            self.right_clients[piece],
-            self.right_clocks[piece],
         )
         journal.put(self.lengths, piece, kept)
         journal.put(self.nexts, rest, self.nexts[piece])
@@ -192,86 +229,115 @@ class ListOrder:
         return piece
 
     def _integrate(
-        self,
-        type_id: int,
-        runs: ClientRuns,
-        length: int,
-        origin: ClientRuns | None,
-        origin_clock: int,
-        right: ClientRuns | None,
-        right_clock: int,
-    ) -> bool:
-        journal = self.journal
-        origin_client = NOBODY if origin is None else origin.number
-        right_client = NOBODY if right is None else right.number
-        before = NO_PIECE if origin is None else self._ending_at(origin, origin_clock)
-        after = NO_PIECE if right is None else self._split(self.piece_at(right, right_clock), right_clock)
-        if origin is not None and self.clocks[before] + self.lengths[before] != origin_clock + 1:
-            before = self._ending_at(origin, origin_clock)
-        first = self.index.type_head_clocks[type_id]
-        here = self.nexts[before] if before != NO_PIECE else first
-        reached = True
+        self, type_id: int, arrival: Arrival, origin: ClientRuns | None, right: ClientRuns | None
+    ) -> int:
+        before = NO_PIECE if origin is None else self._ending_at(origin, arrival.origin_clock)
+        after = NO_PIECE
+        if right is not None:
+            after = self._split(self.piece_at(right, arrival.right_clock), arrival.right_clock)
+            if origin is not None:
+                before = self._ending_at(origin, arrival.origin_clock)  # it may just have been split
+        here = self.nexts[before] if before != NO_PIECE else self.index.type_head_clocks[type_id]
+        placed = PLACED
         if here != after:
-            before, reached = self._resolve(
-                runs, before, here, after, origin_client, origin_clock, right_client, right_clock
-            )
-        if before == NO_PIECE:
-            made = self._add(runs, runs.next, length, origin_client, origin_clock, right_client, right_clock)
-            journal.put(self.nexts, made, first)
-            journal.put(self.index.type_head_clocks, type_id, made)
-        elif (
-            origin_client == runs.number
-            and self.clients[before] == runs.number
-            and origin_clock == runs.next - 1
-            and self.clocks[before] + self.lengths[before] == runs.next
-            and self.right_clients[before] == right_client
-            and self.right_clocks[before] == right_clock
-        ):
-            journal.put(self.lengths, before, self.lengths[before] + length)
-        else:
-            made = self._add(runs, runs.next, length, origin_client, origin_clock, right_client, right_clock)
-            journal.put(self.nexts, made, self.nexts[before])
-            journal.put(self.nexts, before, made)
-        return reached
+            placed = self._check(before, here, after)
+            if placed == PLACED:
+                before = self._pass_by(arrival, before, here, after)
+            else:
+                self._move(arrival, here)
+        self._insert(type_id, arrival, before)
+        return placed
 
-    def _resolve(
-        self,
-        runs: ClientRuns,
-        before: int,
-        here: int,
-        after: int,
-        origin_client: int,
-        origin_clock: int,
-        right_client: int,
-        right_clock: int,
-    ) -> tuple[int, bool]:
-        """Pass by what others wrote at the same place: (the piece to follow, whether `after` comes after)."""
-        index_clients = self.index.clients
+    def _check(self, before: int, here: int, after: int) -> int:
+        """Whether there was a time when `after` followed `before`, although others are between them now.
+
+        There was one if neither the origin of `after` nor the right origin of `before` is between them: what
+        the two depend on is then not between them either, and a replica that has nothing else has them as
+        neighbours.
+        """
+        bound = NO_PIECE
+        if before != NO_PIECE:
+            bound = self._piece_of(self.right_clients[before], self.right_clocks[before])
+        if after == NO_PIECE:
+            return PLACED if bound == NO_PIECE else MOVED
+        origin = self._piece_of(self.origin_clients[after], self.origin_clocks[after])
+        never = False
+        while here != after:
+            if here == NO_PIECE:
+                return REVERSED
+            if here in (bound, origin):
+                never = True
+            here = self.nexts[here]
+        return MOVED if never else PLACED
+
+    def _piece_of(self, client: int, clock: int) -> int:
+        return NO_PIECE if client == NOBODY else self.piece_at(self.index.clients[client], clock)
+
+    def _move(self, arrival: Arrival, here: int) -> None:
+        """Make `here` the right origin."""
+        if here == NO_PIECE:
+            arrival.right_client = NOBODY
+            arrival.right_clock = 0
+            self.moved_client = -1
+        else:
+            arrival.right_client = self.clients[here]
+            arrival.right_clock = self.clocks[here]
+            self.moved_client = self.index.clients[arrival.right_client].client
+            self.moved_clock = arrival.right_clock
+
+    def _pass_by(self, arrival: Arrival, before: int, here: int, after: int) -> int:
+        """The piece to follow, past what others wrote at the same place."""
+        clients = self.index.clients
+        client = arrival.runs.client
         seen: set[int] = set()
         conflicting: set[int] = set()
-        settled = False
-        while here != NO_PIECE and here != after:
-            if not settled:
-                seen.add(here)
-                conflicting.add(here)
-                its_origin = self.origin_clients[here]
-                if its_origin == origin_client and self.origin_clocks[here] == origin_clock:
-                    if index_clients[self.clients[here]].client < runs.client:
-                        before = here
-                        conflicting.clear()
-                    elif self.right_clients[here] == right_client and self.right_clocks[here] == right_clock:
-                        settled = True
-                elif its_origin != NOBODY:
-                    its_piece = self.piece_at(index_clients[its_origin], self.origin_clocks[here])
-                    if its_piece in seen:
-                        if its_piece not in conflicting:
-                            before = here
-                            conflicting.clear()
-                    else:
-                        settled = True
-                else:
-                    settled = True
-                if settled and after == NO_PIECE:
+        while here != after:
+            seen.add(here)
+            conflicting.add(here)
+            its_origin = self.origin_clients[here]
+            if its_origin == arrival.origin_client and self.origin_clocks[here] == arrival.origin_clock:
+                if clients[self.clients[here]].client < client:
+                    before = here
+                    conflicting.clear()
+                elif (
+                    self.right_clients[here] == arrival.right_client
+                    and self.right_clocks[here] == arrival.right_clock
+                ):
                     break
+            elif its_origin == NOBODY:
+                break
+            else:
+                its_piece = self.piece_at(clients[its_origin], self.origin_clocks[here])
+                if its_piece not in seen:
+                    break
+                if its_piece not in conflicting:
+                    before = here
+                    conflicting.clear()
             here = self.nexts[here]
-        return before, here == after or after == NO_PIECE
+        return before
+
+    def _insert(self, type_id: int, arrival: Arrival, before: int) -> None:
+        journal = self.journal
+        clock = arrival.runs.next
+        if before == NO_PIECE:
+            made = self._add(arrival, clock)
+            journal.put(self.nexts, made, self.index.type_head_clocks[type_id])
+            journal.put(self.index.type_head_clocks, type_id, made)
+        elif self._continues(before, arrival):
+            journal.put(self.lengths, before, self.lengths[before] + arrival.length)
+        else:
+            made = self._add(arrival, clock)
+            journal.put(self.nexts, made, self.nexts[before])
+            journal.put(self.nexts, before, made)
+
+    def _continues(self, piece: int, arrival: Arrival) -> bool:
+        number = arrival.runs.number
+        clock = arrival.runs.next
+        return (
+            self.clients[piece] == number
+            and arrival.origin_client == number
+            and arrival.origin_clock == clock - 1
+            and self.clocks[piece] + self.lengths[piece] == clock
+            and self.right_clients[piece] == arrival.right_client
+            and self.right_clocks[piece] == arrival.right_clock
+        )

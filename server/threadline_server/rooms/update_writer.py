@@ -17,29 +17,24 @@ from threadline_server.rooms.update_reader import (
     Struct,
     UpdateReader,
     malformed,
-    utf16_length,
 )
 
 
 class Accepted:
     """What was accepted of one section: always structs one after the other, from `data_start` to `data_end`.
 
-    `first` is set where the first of them was known in part; its first `known` units are left out. `gone` are
-    (start, end, units) of those whose place is gone: they are passed on as collected, which is what Yjs makes
-    of them. (yrs keeps them with their content, in no place, where nothing can delete it.)
+    `changes` are (start, end, bytes that take the place of these).
     """
 
-    __slots__ = ("client", "clock", "count", "data_end", "data_start", "first", "gone", "known")
+    __slots__ = ("changes", "client", "clock", "count", "data_end", "data_start")
 
     def __init__(self, client: int, clock: int) -> None:
         self.client: int = client
         self.clock: int = clock
         self.count: int = 0
-        self.first: Struct | None = None
-        self.known: int = 0
         self.data_start: int = 0
         self.data_end: int = 0
-        self.gone: list[tuple[int, int, int]] = []
+        self.changes: list[tuple[int, int, bytes]] = []
 
 
 def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tuple[int, int, int]]) -> bytes:
@@ -49,12 +44,10 @@ def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tu
         parts.append(encode_uint(section.count))
         parts.append(encode_uint(section.client))
         parts.append(encode_uint(section.clock))
-        if section.first is not None:
-            parts.append(trim(data, section.first, section.known))
         position = section.data_start
-        for start, end, units in section.gone:
+        for start, end, instead in section.changes:
             parts.append(data[position:start])
-            parts.append(bytes((GC,)) + encode_uint(units))
+            parts.append(instead)
             position = end
         parts.append(data[position : section.data_end])
     _write_deletes(parts, deletes)
@@ -86,27 +79,40 @@ def merge_ranges(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def trim(data: bytes, item: Struct, known: int) -> bytes:
-    """The struct without its first `known` units, as Yjs writes the rest of a struct that a peer has in part.
+def write_collected(units: int) -> bytes:
+    return bytes((GC,)) + encode_uint(units)
 
-    Raises MalformedUpdate where that cuts a surrogate pair.
+
+def write_struct(data: bytes, item: Struct, known: int, right_client: int, right_clock: int) -> bytes:
+    """The struct without its first `known` units, with this right origin (none where `right_client` is -1).
+
+    It is what Yjs writes for a peer that has the struct in part. At least one origin must remain. Raises
+    MalformedUpdate where that cuts a surrogate pair.
     """
-    rest = item.length - known
     if item.ref == GC:
-        return bytes((GC,)) + encode_uint(rest)
-    info = item.ref | HAS_ORIGIN | data[item.start] & (HAS_RIGHT | HAS_KEY)
-    parts = [bytes((info,)), encode_uint(item.client), encode_uint(item.clock + known - 1)]
-    if item.right_client >= 0:
-        parts.append(encode_uint(item.right_client))
-        parts.append(encode_uint(item.right_clock))
-    if item.ref == DELETED:
-        parts.append(encode_uint(rest))
-    elif item.ref == STRING:
-        parts.append(_trim_string(data, item, known))
-    else:
-        parts.append(encode_uint(rest))
-        parts.append(_trim_values(data, item, known))
+        return write_collected(item.length - known)
+    origin_client = item.client if known else item.origin_client
+    origin_clock = item.clock + known - 1 if known else item.origin_clock
+    info = item.ref | data[item.start] & HAS_KEY
+    parts = [b""]
+    if origin_client >= 0:
+        info |= HAS_ORIGIN
+        parts += [encode_uint(origin_client), encode_uint(origin_clock)]
+    if right_client >= 0:
+        info |= HAS_RIGHT
+        parts += [encode_uint(right_client), encode_uint(right_clock)]
+    parts[0] = bytes((info,))
+    parts.append(_rest(data, item, known) if known else data[item.body : item.end])
     return b"".join(parts)
+
+
+def _rest(data: bytes, item: Struct, known: int) -> bytes:
+    rest = item.length - known
+    if item.ref == DELETED:
+        return encode_uint(rest)
+    if item.ref == STRING:
+        return _rest_of_string(data, item, known)
+    return encode_uint(rest) + _rest_of_values(data, item, known)
 
 
 def cut_string(text: str, units: int) -> str:
@@ -120,16 +126,15 @@ def cut_string(text: str, units: int) -> str:
     return text[at:]
 
 
-def _trim_string(data: bytes, item: Struct, known: int) -> bytes:
+def _rest_of_string(data: bytes, item: Struct, known: int) -> bytes:
     text = item.text
     if text is None:
         return encode_uint(item.length - known) + data[item.end - (item.length - known) : item.end]
     raw = cut_string(text, known).encode()
-    assert utf16_length(text) == item.length
     return encode_uint(len(raw)) + raw
 
 
-def _trim_values(data: bytes, item: Struct, known: int) -> bytes:
+def _rest_of_values(data: bytes, item: Struct, known: int) -> bytes:
     reader = UpdateReader(data, DEFAULT_GATE_LIMITS, False)
     reader.position = item.body
     reader.uint()
