@@ -93,6 +93,11 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
     this.#connection.connect();
   }
 
+  /** Tells what the device says of its network (`online` and `offline` events), so that it reacts at once. */
+  network(online: boolean): void {
+    this.#connection.network(online);
+  }
+
   async close(): Promise<void> {
     const sessions = await Promise.allSettled(this.#open.values());
     this.#open.clear();

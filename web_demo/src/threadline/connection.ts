@@ -20,6 +20,8 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
   readonly ledger = new Ledger();
   readonly socket: HocuspocusProviderWebsocket;
   status: ConnectionStatus = "connecting";
+  /** The device says that it has no network. A local server may be there all the same. */
+  networkDown = false;
   /** Nothing was reached or lost yet: too early to speak of being offline. */
   isFirstAttempt = true;
   /** Why the server stopped this client; undefined while it may come back. */
@@ -47,6 +49,21 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
     if (this.status === "online") return;
     this.#become("connecting");
     void this.socket.connect();
+  }
+
+  /** What the device says of its network. When it is back, a socket from before may be dead without knowing it. */
+  network(online: boolean): void {
+    if (online && this.networkDown) this.#renew();
+    this.networkDown = !online;
+    this.emit("status", this.status);
+  }
+
+  #renew(): void {
+    if (this.status === "stopped") return;
+    const socket: EventTarget | null = this.socket.webSocket;
+    // A dead socket takes its time to close, so the provider is told at once; it closes the socket itself.
+    socket?.dispatchEvent(new CloseEvent("close", { code: 1006 }));
+    this.connect();
   }
 
   /** Leaves the network until `connect`; local edits are kept. */

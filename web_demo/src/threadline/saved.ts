@@ -9,14 +9,16 @@ export interface Saved {
    * `failed`: the server did not take it and will not.
    */
   word: "saved" | "saving" | "offline" | "failed";
-  /** Changes made here that are not known to be durable. */
+  /** Changes of the session made here that are not known to be durable; keystrokes of the draft are not counted. */
   waiting: number;
 }
 
-export function savedWord(replicas: readonly Replica[], connection: Connection): Saved {
-  const waiting = replicas.reduce((sum, replica) => sum + replica.waiting, 0);
+export function savedWord(session: Replica, companion: Replica, connection: Connection): Saved {
+  const replicas = [session, companion];
+  const { waiting } = session;
   if (replicas.some(({ ended }) => ended)) return { word: "failed", waiting };
   if (connection.ended) return { word: waiting > 0 ? "failed" : "offline", waiting };
   if (replicas.every(({ settled }) => settled)) return { word: "saved", waiting: 0 };
-  return { word: connection.status === "online" || connection.isFirstAttempt ? "saving" : "offline", waiting };
+  const hopeful = connection.status === "online" || connection.isFirstAttempt;
+  return { word: hopeful && !connection.networkDown ? "saving" : "offline", waiting };
 }

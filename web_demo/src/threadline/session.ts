@@ -103,6 +103,11 @@ export class Session extends Emitter<SessionEvents> {
     this.#undo = this.#observe();
   }
 
+  /** The Yjs document beneath the views. What no view would write, the server may refuse. */
+  get document(): Y.Doc {
+    return this.#replica.doc;
+  }
+
   get user(): string {
     return this.#options.user;
   }
@@ -129,7 +134,7 @@ export class Session extends Emitter<SessionEvents> {
     return this.saved_word.word === "saved";
   }
 
-  /** Changes made here that are not known to be durable. */
+  /** Changes of the session made here that are not known to be durable. */
   get waiting(): number {
     return this.saved_word.waiting;
   }
@@ -141,7 +146,7 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   get saved_word(): Saved {
-    return savedWord([this.#replica, this.#companion], this.#connection);
+    return savedWord(this.#replica, this.#companion, this.#connection);
   }
 
   /** Whether all that the server has was received on the present connection. */

@@ -20,7 +20,8 @@ const REFRESH_MS = 15_000;
 export function startApp(): void {
   effect(() => void become(identity.value));
   effect(() => void show(client.value, sessionId.value));
-  addEventListener("online", () => client.peek()?.reconnect());
+  addEventListener("online", () => client.peek()?.network(true));
+  addEventListener("offline", () => client.peek()?.network(false));
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) void refreshList();
   });
@@ -50,6 +51,7 @@ let changing: Promise<unknown> = Promise.resolve();
 async function become(next: Identity | undefined): Promise<void> {
   const former = client.peek();
   client.value = next && connect(location.origin, { ...next, user: next.name });
+  if (!navigator.onLine) client.value?.network(false);
   listed.value = undefined;
   await former?.close();
   await refreshList();

@@ -10,5 +10,5 @@ export function Markdown({ text, streaming }: { text: string; streaming: boolean
     if (streaming || !root.current?.querySelector("pre code")) return;
     void import("./highlight.ts").then(({ highlightWithin }) => root.current && highlightWithin(root.current));
   }, [html, streaming]);
-  return <div class="markdown" dir="auto" ref={root} data-testid="text" dangerouslySetInnerHTML={html} />;
+  return <div class={streaming ? "markdown streaming" : "markdown"} dir="auto" ref={root} data-testid="text" dangerouslySetInnerHTML={html} />;
 }

@@ -53,7 +53,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, run, s
         ) : (
           <Markdown text={message.text} streaming={streaming} />
         )}
-        {streaming && message.text === "" && <Dots />}
+        {streaming && message.text === "" && run?.status !== "waiting" && <Dots />}
         <Ending message={message} run={run} />
         {!streaming && message.text !== "" && <Tools message={message} />}
       </div>

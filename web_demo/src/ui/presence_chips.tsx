@@ -4,7 +4,7 @@ import { agentActivity } from "./agent_activity.ts";
 import type { SessionModel } from "./session_model.ts";
 import { words } from "./words/words.ts";
 
-const MOST = 2;
+const MOST_PLACES = 2;
 
 /** Who is here, one chip per device, and what the agent does. On a phone they have a `row` of their own. */
 export function PresenceChips({ model, row = false }: { model: SessionModel; row?: boolean }): JSX.Element | null {
@@ -12,7 +12,7 @@ export function PresenceChips({ model, row = false }: { model: SessionModel; row
   const others = model.present.value.filter(({ mine }) => !mine);
   const activity = agentActivity(model);
   if (others.length === 0 && !activity) return null;
-  const shown = row ? others : others.slice(0, MOST);
+  const shown = row ? others : others.slice(0, activity ? MOST_PLACES - 1 : MOST_PLACES);
   return (
     <ul class={row ? "chips chips-row" : "chips"} aria-label={presence.list} data-testid={row ? undefined : "presence"}>
       {activity && (
