@@ -163,6 +163,10 @@ async def test_a_session_that_cannot_be_read_is_set_aside(tmp_path: Path) -> Non
     async with house:
         await house.create()
         await house.room("other")
+        phone = Device().join(await house.room())
+        phone.say("hello")
+        await until(lambda: phone.unsaved == 0)
+        phone.leave()
         await house.backplane.compact(
             TRIP, "lineage-trip", b"\x01\xff\xff", b"", (await house.room()).position
         )

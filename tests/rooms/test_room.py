@@ -36,10 +36,13 @@ async def test_a_message_is_stamped_in_the_turn_that_creates_it(house: House) ->
 
 
 @pytest.mark.asyncio
-async def test_a_new_session_begins_with_its_schema(house: House) -> None:
+async def test_the_first_turn_of_a_session_begins_with_its_schema(house: House) -> None:
     room = await house.room()
     phone = Device().join(room)
+    assert room.position == 0
+    phone.say("hello")
     await until(lambda: phone.session.meta.schema == 1)
+    assert room.position == 1
 
 
 @pytest.mark.asyncio
@@ -66,7 +69,8 @@ async def test_one_turn_is_one_write_and_one_framing_per_dialect(house: House) -
     encoder = PlainEncoder()
     writer = Device().join(room)
     readers = [Device("bob", encoder=encoder).join(room) for _ in range(10)]
-    await until(lambda: room.log.tail.durable)
+    writer.say("first")
+    await until(lambda: writer.unsaved == 0)
     before = [len(reader.writes) for reader in readers]
     framed = encoder.framed
     for text in ("a", "b"):
@@ -74,7 +78,7 @@ async def test_one_turn_is_one_write_and_one_framing_per_dialect(house: House) -
     await until(lambda: writer.unsaved == 0)
     assert [len(reader.writes) - count for reader, count in zip(readers, before, strict=True)] == [1] * 10
     assert encoder.framed - framed == 4  # two updates, two stamps
-    assert all(reader.texts == ["a", "b"] for reader in readers)
+    assert all(reader.texts == ["first", "a", "b"] for reader in readers)
 
 
 @pytest.mark.asyncio

@@ -29,7 +29,7 @@ class NodePresence:
 
     __slots__ = ("_awareness", "_document", "_host", "_speaker")
 
-    def __init__(self, host: Host, document: DocumentName, speaker: bytes) -> None:
+    def __init__(self, host: Host, document: DocumentName, speaker: str) -> None:
         self._host = host
         self._document = document
         self._speaker = speaker
@@ -50,7 +50,7 @@ class NodePresence:
         """Another node, or this one, said something. What cannot be read is left aside."""
         try:
             message = decode_node_message(payload)
-            if message.speaker == self._speaker:
+            if message.speaker.hex() == self._speaker:
                 return
             if message.kind == PRESENCE:
                 self._made().receive_from_node(message.entries, self._host.now_s(), _FROM_NODES)
@@ -93,5 +93,5 @@ class NodePresence:
         return self._awareness
 
     def _publish(self, kind: int, entries: bytes) -> None:
-        message = NodeMessage(kind, self._speaker, entries)
+        message = NodeMessage(kind, bytes.fromhex(self._speaker), entries)
         self._host.backplane.publish(self._document, encode_node_message(message))

@@ -219,8 +219,6 @@ class Rooms:
         room.start()
         self._rooms[document] = room
         self.host.counts.loads += 1
-        if room.position == 0 and split_document_name(document)[1] is None:
-            room.log.begin()
         return room
 
     def _load_failed(

@@ -69,18 +69,8 @@ class Room:
 
     def __init__(self, host: Host, name: DocumentName, epoch: str, loaded: Loaded) -> None:
         self.host = host
-        self.log = RoomLog(
-            host,
-            name,
-            epoch,
-            loaded,
-            mark_dirty=self.mark_dirty,
-            forward=self._forward,
-            refused=self._refused,
-            failed=self._failed,
-            eased=self._eased,
-        )
-        self.presence = NodePresence(host, name, bytes.fromhex(epoch))
+        self.log = RoomLog(host, name, epoch, loaded, self)
+        self.presence = NodePresence(host, name, epoch)
         self.seats: dict[Member, Seat] = {}
         self.witnesses: tuple[Witness, ...] = ()
         self.recovery: Recovery | None = None
@@ -372,7 +362,7 @@ class Room:
             contributor.hold(True)
         return False
 
-    def _eased(self) -> None:
+    def eased(self) -> None:
         if self._held:
             self._release()
         if self.closed is not None:
@@ -390,10 +380,7 @@ class Room:
 
     # the flush, and what comes back from the log
 
-    def flush_presence(self) -> None:
-        self.presence.flush(self.seats.values())
-
-    def _forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
+    def forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
         counts = self.host.counts
         counts.writes += fan_out(self.seats.values(), updates, senders, self._level)
         for witness in self.witnesses:
@@ -416,7 +403,7 @@ class Room:
         self._release()
         self.log.replica.drop_unused()
 
-    def _refused(self, error: AppendRefused) -> None:
+    def log_refused(self, error: AppendRefused) -> None:
         if isinstance(error, WrongLineage):
             self._deleted()
         elif self.recovery is None and self.closed is None:
@@ -449,7 +436,7 @@ class Room:
                 seat.behind = level
                 self.drained(seat.member)
 
-    def _failed(self, error: Exception) -> None:
+    def log_failed(self, error: Exception) -> None:
         self.host.counts.failures += 1
         self.host.report("A room could not apply its log", self.name, error)
         self.close(close_codes.ROOM_RELOADED)

@@ -5,12 +5,12 @@ The gate is ahead of the replica by what the log has not taken; the replica is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Protocol
 
 from threadline.actors import Actor
 from threadline.errors import ProtocolError, StoreError
-from threadline.ids import SERVER_USER
+from threadline.ids import SERVER_USER, split_document_name
 from threadline.protocol.sync import EMPTY_UPDATE
 from threadline_server.backplane.base import (
     Append,
@@ -31,35 +31,45 @@ from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.stamper import Stamper, is_stamp
 from threadline_server.rooms.tail import Tail
 
-Forward: TypeAlias = Callable[[Sequence[bytes], Sequence[Contributor | None] | None], None]
-"""(updates of one turn in log order, who sent each, or None when they came from another node)."""
+
+class LogOwner(Protocol):
+    """Who is told what happens in the log: the room."""
+
+    def mark_dirty(self) -> None:
+        """There is something to flush."""
+
+    def forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
+        """The log has taken a turn: its updates and who sent each, None when they came from another node."""
+
+    def log_refused(self, error: AppendRefused) -> None:
+        """The log refused a turn; the gate is ahead of it for good."""
+
+    def log_failed(self, error: Exception) -> None:
+        """The log cannot be applied; nothing here is of use after that."""
+
+    def eased(self) -> None:
+        """Less is not durable than before."""
 
 
 class RoomLog:
     """position:                how far the replica is along the log
     gate_position:          how far the gate was read from the log; what this node added since, it admitted
     tail_turns, tail_bytes: the log since its base, which has `base_bytes`
-    forward:                called with every turn that the log has taken
-    refused:                called when the log refused a turn; the gate is then ahead of it for good
-    failed:                 called when the log cannot be applied; nothing here is of use after that
-    eased:                  called when less is not durable than before
+    new:                    nothing was ever written; the first turn begins with what the server writes
     untrusted:              turns that the gate is not to see while it is loaded anew, None otherwise
     """
 
     __slots__ = (
+        "_owner",
         "arrivals",
         "base_bytes",
-        "eased",
         "epoch",
-        "failed",
-        "forward",
         "gate",
         "gate_position",
         "host",
         "lineage",
-        "mark_dirty",
         "name",
-        "refused",
+        "new",
         "replica",
         "stamper",
         "tail",
@@ -74,21 +84,12 @@ class RoomLog:
         name: DocumentName,
         epoch: str,
         loaded: Loaded,
-        *,
-        mark_dirty: Callable[[], None],
-        forward: Forward,
-        refused: Callable[[AppendRefused], None],
-        failed: Callable[[Exception], None],
-        eased: Callable[[], None],
+        owner: LogOwner,
     ) -> None:
         self.host = host
         self.name = name
         self.epoch = epoch
-        self.mark_dirty = mark_dirty
-        self.forward = forward
-        self.refused = refused
-        self.failed = failed
-        self.eased = eased
+        self._owner = owner
         self.untrusted: list[LoggedTurn] | None = None
         self.tail = Tail()
         self.arrivals = Arrivals(loaded.position, host.options.max_early_turns)
@@ -99,6 +100,7 @@ class RoomLog:
     def use(self, loaded: Loaded) -> None:
         """Judge by what was loaded; the replica stays."""
         self.gate = loaded.gate
+        self.new = loaded.position == 0 and split_document_name(self.name)[1] is None
         self.gate_position = loaded.position
         self.base_bytes = loaded.base_bytes
         self.tail_turns = loaded.tail_turns
@@ -149,17 +151,15 @@ class RoomLog:
     ) -> None:
         assert verdict.update is not None
         now_ms = self.host.now_ms()
+        if self.new:
+            self.new = False
+            self.tail.add(self.stamper.beginning(self.gate, now_ms), None, fence)
         entry = Entry(actor.user, str(actor.role), verdict.ranges, verdict.update, now_ms)
         self.tail.add(entry, contributor, fence, verdict.created)
         if verdict.created:
             for stamp in self.stamper.stamps(self.gate, verdict, now_ms):
                 self.tail.add(stamp, None, fence)
-        self.mark_dirty()
-
-    def begin(self) -> None:
-        """Write what a new session starts with."""
-        self.tail.add(self.stamper.beginning(self.gate, self.host.now_ms()), None)
-        self.mark_dirty()
+        self._owner.mark_dirty()
 
     def next_append(self) -> Outgoing | None:
         """The next turn for the log, when nothing before it is on its way."""
@@ -185,17 +185,17 @@ class RoomLog:
         self.tail.taken()
         self.arrive(LoggedTurn(position, append.turn))
         if self.tail.ready:
-            self.mark_dirty()
+            self._owner.mark_dirty()
 
     def _durable(self, append: Append) -> None:
         assert isinstance(append, Outgoing)
         self.tail.synced(append)
         for contributor, count in append.draft.acknowledgements.items():
             contributor.acknowledge(count)
-        self.eased()
+        self._owner.eased()
 
     def _refused(self, append: Append, error: AppendRefused) -> None:
-        self.refused(error)
+        self._owner.log_refused(error)
 
     def arrive(self, logged: LoggedTurn) -> None:
         """A turn from either side, in any order; applied once, when it is next."""
@@ -203,24 +203,25 @@ class RoomLog:
             for turn in self.arrivals.offer(logged):
                 self._apply(turn)
         except (StoreError, ProtocolError, TooFarAhead) as error:
-            self.failed(error)
+            self._owner.log_failed(error)
 
     def _apply(self, logged: LoggedTurn) -> None:
         turn = logged.turn
         updates = [entry.update for entry in turn.entries]
+        self.new = False
         self.replica.integrate(updates, self.host.options.recent_bytes)
         self.tail_turns += 1
         self.tail_bytes += sum(map(len, updates))
         self.host.counts.turns += 1
         if turn.epoch == self.epoch:
             draft = self.tail.applied().draft
-            self.forward(updates, draft.senders)
+            self._owner.forward(updates, draft.senders)
             if draft.created:
                 self.host.on_created(self.name, draft.created)
         else:
             self._let_trust(logged)
             self.host.counts.foreign_turns += 1
-            self.forward(updates, None)
+            self._owner.forward(updates, None)
 
     def _let_trust(self, logged: LoggedTurn) -> None:
         if self.untrusted is not None:
