@@ -38,6 +38,7 @@ class ServerProcess:
         self.program = program
         self.url = ""
         self.output: list[str] = []
+        self._printed = asyncio.Condition()
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -61,11 +62,23 @@ class ServerProcess:
         async for line in process.stdout:
             text = line.decode(errors="replace").rstrip()
             self.output.append(text)
+            async with self._printed:
+                self._printed.notify_all()
             found = _LISTENING.search(text)
             if found and not listening.done():
                 listening.set_result(found[1])
         if not listening.done():
             listening.set_exception(AssertionError("the server ended:\n" + "\n".join(self.output)))
+
+    async def said(self, pattern: str) -> str:
+        """The first group of `pattern` in the output, once it was printed."""
+        async with self._printed:
+            await asyncio.wait_for(
+                self._printed.wait_for(lambda: re.search(pattern, "\n".join(self.output))), START_TIMEOUT_S
+            )
+        found = re.search(pattern, "\n".join(self.output))
+        assert found is not None
+        return found[1]
 
     @property
     def pid(self) -> int:

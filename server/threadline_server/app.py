@@ -12,19 +12,21 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
 
+from threadline.agents import Agent, as_agent
 from threadline.errors import ConfigurationError, StoreError
 from threadline.ids import SessionId, uuid7
+from threadline_server.agent_loading import load_agent
 from threadline_server.backplane.base import Backplane, DocumentName, Durability, NodeId
 from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.backplane.redis import RedisBackplane
@@ -39,7 +41,10 @@ from threadline_server.edge.origins import Origins
 from threadline_server.edge.pairing import Pairing, kept_key
 from threadline_server.edge.socket_routes import socket_routes
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
+from threadline_server.rooms.draft import Created
 from threadline_server.rooms.registry import Rooms
+from threadline_server.runs.options import RunOptions
+from threadline_server.runs.worker import Worker, hint_at
 from threadline_server.serving import listen, serving, url_of
 from threadline_server.settings import Settings, is_loopback
 from threadline_server.startup import CouldNotStart
@@ -49,7 +54,6 @@ from threadline_server.upkeep.expiry import Expiry
 from threadline_server.upkeep.rounds import Chore, Rounds
 
 DEVICES_SENT_AWAY_PER_S = 1000
-_STRENGTH = (Durability.NONE, Durability.PROCESS, Durability.FSYNC)
 
 OnCode = Callable[[str], None]
 
@@ -60,53 +64,113 @@ def unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Node:
-    """backplane, rooms:  the store, and the sessions live here
-    connections:        every socket
-    app:                the ASGI application, sockets included
-    pairing:            gives out tokens for codes, None unless settings ask for it
+class Core:
+    """What every process has: a store, sessions that live here, agents that answer, upkeep.
+
+    tasks:  what runs beside; only while the core is open
     """
 
-    def __init__(self, settings: Settings, *, on_code: OnCode | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.backplane = build_backplane(settings)
-        self.rooms = Rooms(self.backplane, settings.room_options, now_ms=unix_ms, report=_report_room_failure)
-        self.connections = Connections(settings.limits, settings.max_connections)
-        self.health = Health()
-        self.metrics = Metrics()
-        self.pairing = _pairing(settings, on_code) if settings.auth == "pairing" else None
-        self._authenticator: Authenticator = self.pairing or TrustingAuthenticator()
-        self._access = Access(self.backplane, open_to_all=True, now_ms=unix_ms, new_lineage=uuid7)
+        self.rooms = Rooms(
+            self.backplane,
+            settings.room_options,
+            now_ms=unix_ms,
+            on_created=self._created,
+            report=_report_room_failure,
+        )
+        self.worker = self._build_worker()
         self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)
-        self._entrance: Entrance | None = None
-        self._accepting = False
-        self._watch()
-        self.app = self._build_app()
+        self.metrics = Metrics()
+        self.metrics.add("rooms", self.rooms.stats)
+        self.metrics.add("backplane", self.backplane.stats)
+        self.metrics.add("upkeep", self._upkeep.stats)
+        if self.worker is not None:
+            self.metrics.add("worker", self.worker.stats)
 
-    # building
+    def _build_worker(self) -> Worker | None:
+        if not self.settings.agent:
+            return None
+        agents = [_agent(path) for path in self.settings.agent]
+        try:
+            return Worker(
+                self.backplane,
+                self.rooms,
+                agents,
+                options=self.settings.pick(RunOptions),
+                now_ms=unix_ms,
+                report=_report_run_failure,
+            )
+        except ConfigurationError as error:
+            raise CouldNotStart(error.message) from error
 
     def _chores(self) -> dict[str, Chore]:
         if not self.settings.expire_after_s:
             return {}
         expiry = Expiry(
-            self.backplane,
-            after_s=self.settings.expire_after_s,
-            now_ms=unix_ms,
-            in_use=self._in_use,
+            self.backplane, after_s=self.settings.expire_after_s, now_ms=unix_ms, in_use=self._in_use
         )
         return {"expiry": expiry.round}
 
     def _in_use(self, session: SessionId) -> bool:
         return self.rooms.get(DocumentName(session)) is not None
 
+    def _created(self, document: DocumentName, created: Sequence[Created]) -> None:
+        """New intents are for the worker of this process, or for one elsewhere."""
+        if self.worker is not None:
+            self.worker.created(document, created)
+        else:
+            self.tasks.create_task(_hint(self.backplane, document, created))
+
+    async def __aenter__(self) -> Self:
+        """Raises StoreError or ConfigurationError with the fix in words."""
+        async with AsyncExitStack() as stack:
+            await self.backplane.open()
+            stack.push_async_callback(self.backplane.close)
+            await stack.enter_async_context(self.rooms)
+            self.tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            for work in self._background():
+                stack.callback(self.tasks.create_task(work).cancel)
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.__aexit__(kind, error, trace)
+
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs for as long as the core is open."""
+        worker = [] if self.worker is None else [self.worker.run()]
+        return [self._upkeep.run(), *worker]
+
+
+class Node(Core):
+    """A core with an edge: devices come in here.
+
+    connections:  every socket
+    app:          the ASGI application, sockets included
+    pairing:      gives out tokens for codes, None unless settings ask for it
+    """
+
+    def __init__(self, settings: Settings, *, on_code: OnCode | None = None) -> None:
+        super().__init__(settings)
+        self.connections = Connections(settings.limits, settings.max_connections)
+        self.health = Health()
+        self.pairing = _pairing(settings, on_code) if settings.auth == "pairing" else None
+        self._authenticator: Authenticator = self.pairing or TrustingAuthenticator()
+        self._access = Access(self.backplane, open_to_all=True, now_ms=unix_ms, new_lineage=uuid7)
+        self._entrance: Entrance | None = None
+        self._accepting = False
+        self._watch()
+        self.app = self._build_app()
+
     def _watch(self) -> None:
+        self.metrics.add("edge", self.connections.stats)
         self.health.add("accepting", lambda: self._accepting)
         self.health.add("store", lambda: self.backplane.healthy)
         self.health.add("connections", lambda: not self.connections.full)
-        self.metrics.add("edge", self.connections.stats)
-        self.metrics.add("rooms", self.rooms.stats)
-        self.metrics.add("backplane", self.backplane.stats)
-        self.metrics.add("upkeep", self._upkeep.stats)
 
     def _build_app(self) -> FastAPI:
         origins = Origins(self._own_origins())
@@ -144,31 +208,17 @@ class Node:
         public = urlsplit(self.settings.public_url or "").hostname
         return LOOPBACK_HOSTS | {self.settings.host, *([public] if public else [])}
 
-    # life
-
     async def __aenter__(self) -> Self:
-        """Raises StoreError or ConfigurationError with the fix in words."""
-        async with AsyncExitStack() as stack:
-            await self.backplane.open()
-            stack.push_async_callback(self.backplane.close)
-            _check_durability(self.settings, self.backplane)
-            await stack.enter_async_context(self.rooms)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            self._entrance = Entrance(
-                Admission(
-                    self._authenticator,
-                    self._access,
-                    self.rooms.open,
-                    durability=self.backplane.durability,
-                    limits=self.settings.limits,
-                ),
-                self.connections,
-                tasks,
-            )
-            for work in (self.connections.run(), self._upkeep.run()):
-                stack.callback(tasks.create_task(work).cancel)
-            self._accepting = True
-            self._open = stack.pop_all()
+        await super().__aenter__()
+        admission = Admission(
+            self._authenticator,
+            self._access,
+            self.rooms.open,
+            durability=self.backplane.durability,
+            limits=self.settings.limits,
+        )
+        self._entrance = Entrance(admission, self.connections, self.tasks)
+        self._accepting = True
         return self
 
     async def __aexit__(
@@ -176,7 +226,10 @@ class Node:
     ) -> None:
         self._accepting = False
         self._entrance = None
-        await self._open.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
+
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        return [self.connections.run(), *super()._background()]
 
     def _open_entrance(self) -> Entrance:
         assert self._entrance is not None, "the node is not open"
@@ -233,9 +286,18 @@ async def running_server(
         listener.close()
 
 
-async def _enter(stack: AsyncExitStack, node: Node) -> None:
+@asynccontextmanager
+async def running_worker(settings: Settings) -> AsyncIterator[Core]:
+    """A process without sockets that works for others, until the block ends. Raises CouldNotStart."""
+    async with AsyncExitStack() as stack:
+        core = Core(settings)
+        await _enter(stack, core)
+        yield core
+
+
+async def _enter(stack: AsyncExitStack, core: Core) -> None:
     try:
-        await stack.enter_async_context(node)
+        await stack.enter_async_context(core)
     except (StoreError, ConfigurationError) as error:
         raise CouldNotStart(error.message) from error
 
@@ -244,7 +306,12 @@ def build_backplane(settings: Settings) -> Backplane:
     if settings.redis is None:
         return EmbeddedBackplane(settings.data)
     least = None if settings.durability is None else Durability(settings.durability)
-    return RedisBackplane(settings.redis, node=_new_node_id(), least=least)
+    try:
+        return RedisBackplane(
+            settings.redis, node=_new_node_id(), least=least, start_s=settings.start_timeout_s
+        )
+    except ConfigurationError as error:
+        raise CouldNotStart(error.message) from error
 
 
 def _new_node_id() -> NodeId:
@@ -252,15 +319,18 @@ def _new_node_id() -> NodeId:
     return NodeId(f"{socket.gethostname()[:32]}-{secrets.token_hex(4)}")
 
 
-def _check_durability(settings: Settings, backplane: Backplane) -> None:
-    """Raises ConfigurationError when the store promises less than the operator wants."""
-    if settings.durability is None:
-        return
-    wanted = Durability(settings.durability)
-    if _STRENGTH.index(backplane.durability) < _STRENGTH.index(wanted):
-        raise ConfigurationError(
-            f"The store gives the durability {backplane.durability}, less than --durability {wanted}."
-        )
+def _agent(path: str) -> Agent:
+    try:
+        return as_agent(load_agent(path))
+    except ConfigurationError as error:
+        raise CouldNotStart(f"--agent {path}: {error.message}") from error
+
+
+async def _hint(backplane: Backplane, document: DocumentName, created: Sequence[Created]) -> None:
+    try:
+        await hint_at(backplane, document, created)
+    except StoreError as error:
+        _log.debug("a hint was lost; workers look for themselves", error=error.message)
 
 
 def _pairing(settings: Settings, on_code: OnCode | None) -> Pairing:
@@ -277,6 +347,10 @@ def _log_code(code: str) -> None:
 
 def _report_room_failure(message: str, document: DocumentName, error: BaseException) -> None:
     _log.error(message, document=document, exc_info=error)
+
+
+def _report_run_failure(message: str, session: str, error: BaseException) -> None:
+    _log.error(message, session=session, exc_info=error)
 
 
 def web_page_directory() -> Path | None:

@@ -1,8 +1,8 @@
 """Every option of the server, once. The field `upkeep_every_s` is the flag `--upkeep-every-s` and the
 environment variable `THREADLINE_UPKEEP_EVERY_S`; a flag beats the variable, the variable the default.
 
-The bounds of the wire and of rooms are declared where they are used (`Limits`, `RoomOptions`) and become
-options here. Only `app` and `cli` read settings; everything below them gets plain values.
+The bounds of wire, rooms and runs are declared where they are used (`Limits`, `RoomOptions`, `RunOptions`)
+and become options here. Only `app` and `cli` read settings; everything below them gets plain values.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pydantic_core import ErrorDetails
 from threadline.errors import ConfigurationError
 from threadline.protocol.limits import Limits
 from threadline_server.rooms.options import RoomOptions
+from threadline_server.runs.options import RunOptions
 
 ENVIRONMENT_PREFIX = "THREADLINE_"
 
@@ -39,7 +40,7 @@ Positive = Annotated[int, Field(ge=1)]
 
 Options = TypeVar("Options")
 
-BOUNDS = (RoomOptions, Limits)
+BOUNDS = (RoomOptions, RunOptions, Limits)
 
 
 def _fields_of(declared: type) -> dict[str, Any]:
@@ -166,6 +167,11 @@ class Settings(_Bounds):
             raise ValueError(
                 "--redis and --data exclude each other: with --redis sessions live in Redis, with --data "
                 "in that directory. Leave one of them out."
+            )
+        if self.redis is not None and self.auth == "pairing":
+            raise ValueError(
+                "--auth pairing keeps its key in the data directory of one node, so it does not go with "
+                "--redis. Leave --host at 127.0.0.1, with a proxy in front that knows who is who."
             )
         if self.auth == "none" and not is_loopback(self.host):
             raise ValueError(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import click
 
+from threadline.errors import ConfigurationError, StoreError
+from threadline_server.app import build_backplane
+from threadline_server.backplane.base import Backplane
 from threadline_server.cli.exits import Exit
 from threadline_server.cli.options import settings_options
 from threadline_server.serving import listen
@@ -29,7 +31,7 @@ class Ailment(Exception):
 
 
 @click.command()
-@settings_options("host", "port", "data", "redis", "max_connections")
+@settings_options("host", "port", "data", "redis", "durability", "start_timeout_s", "max_connections")
 @click.pass_context
 def doctor(ctx: click.Context, settings: Settings) -> None:
     """Check what a node needs: address, data directory, disk, limits of this system.
@@ -54,7 +56,8 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     if settings.redis is None:
         yield "data directory", _data
         yield "disk", _disk
-        yield "sqlite", _sqlite
+    else:
+        yield "redis", _redis
 
 
 def _python(_: Settings) -> str:
@@ -99,10 +102,18 @@ def _disk(settings: Settings) -> str:
     return f"{free >> 20} MiB free"
 
 
-def _sqlite(_: Settings) -> str:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        version: str = connection.execute("SELECT sqlite_version()").fetchone()[0]
-    return version
+def _redis(settings: Settings) -> str:
+    return asyncio.run(_durability_of(build_backplane(settings)))
+
+
+async def _durability_of(backplane: Backplane) -> str:
+    """Opening asks the store for all that a node needs of it."""
+    try:
+        await backplane.open()
+    except (StoreError, ConfigurationError) as error:
+        raise Ailment(error.message) from error
+    await backplane.close()
+    return f"acknowledgements mean '{backplane.durability}'"
 
 
 def _nearest_existing(path: Path) -> Path:

@@ -59,7 +59,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> Exit:
     """Run one command; whatever goes wrong is said in one paragraph on standard error."""
     try:
-        threadline.main(arguments, prog_name="threadline", standalone_mode=False)
+        result = threadline.main(arguments, prog_name="threadline", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return Exit(stop.exit_code)
     except click.ClickException as error:
@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> Exit:
         return _say(error, Exit.COULD_NOT_START)
     except ThreadlineError as error:
         return _say(error, Exit.FAILED)
-    return Exit.DONE
+    return Exit(result) if isinstance(result, int) else Exit.DONE
 
 
 def _say(error: ThreadlineError, code: Exit) -> Exit:

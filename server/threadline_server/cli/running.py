@@ -1,4 +1,4 @@
-"""Run a node until a signal says stop."""
+"""Run a node or a worker until a signal says stop."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import uvloop
 
-from threadline_server.app import OnCode, RunningServer, running_server
+from threadline_server.app import Core, OnCode, RunningServer, running_server, running_worker
 from threadline_server.settings import Settings
+
+T = TypeVar("T")
 
 Announce = Callable[[RunningServer], None]
 
@@ -20,16 +24,24 @@ def run_node(settings: Settings, announce: Announce, *, on_code: OnCode | None =
 
     `announce` is called once devices can connect.
     """
+    _run_until_stopped(running_server(settings, on_code=on_code), announce)
+
+
+def run_worker(settings: Settings, announce: Callable[[Core], None]) -> None:
+    """Work for other nodes until SIGINT or SIGTERM. Raises CouldNotStart."""
+    _run_until_stopped(running_worker(settings), announce)
+
+
+def _run_until_stopped(running: AbstractAsyncContextManager[T], announce: Callable[[T], None]) -> None:
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with running as server:
+            announce(server)
+            sys.stdout.flush()
+            await stop.wait()
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, announce, on_code))
-
-
-async def _serve(settings: Settings, announce: Announce, on_code: OnCode | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with running_server(settings, on_code=on_code) as server:
-        announce(server)
-        sys.stdout.flush()
-        await stop.wait()
+        runner.run(serve())
