@@ -15,6 +15,7 @@ from threadline.ids import uuid7
 from threadline.protocol.limits import DEFAULT_LIMITS, Limits
 from threadline_server.backplane.base import Backplane
 from threadline_server.backplane.embedded.store import EmbeddedBackplane
+from threadline_server.backplane.embedded.syncer import sync_file
 from threadline_server.edge.access import Access
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.authentication import TrustingAuthenticator
@@ -46,10 +47,10 @@ async def sync_server(
     *,
     limits: Limits = DEFAULT_LIMITS,
     open_to_all: bool = True,
-    wrap: Callable[[Backplane], Backplane] = lambda backplane: backplane,
+    sync: Callable[[int], None] = sync_file,
 ) -> AsyncIterator[SyncServer]:
-    """`wrap` may put something between the rooms and their store."""
-    backplane = wrap(EmbeddedBackplane(data))
+    """`sync` makes the file behind a descriptor durable, in a thread; a test may make it wait."""
+    backplane = EmbeddedBackplane(data, sync=sync)
     await backplane.open()
     connections = Connections(limits, max_connections=1000)
     async with asyncio.TaskGroup() as tasks, Rooms(backplane, RoomOptions(limits=limits)) as rooms:
