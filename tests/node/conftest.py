@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from tests.edge.sync_server import SyncServer, sync_server
 from tests.node.node_devices import HERE, Node, node_devices
+from tests.server_process import ServerProcess, server_process
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,3 +36,9 @@ async def server(tmp_path: Path) -> AsyncIterator[SyncServer]:
 async def node(published_clients: None, server: SyncServer) -> AsyncIterator[Node]:
     async with node_devices(server.url) as node:
         yield node
+
+
+@pytest_asyncio.fixture
+async def process(published_clients: None, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    async with server_process(tmp_path / "data") as process:
+        yield process
