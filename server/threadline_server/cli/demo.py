@@ -18,7 +18,7 @@ from threadline_server.startup import CouldNotStart
 from threadline_server.telemetry.logs import set_up_logs
 
 SESSION = "demo"
-DEMO_AGENT = "threadline.agents.demo:agent"
+DEMO_AGENT = "threadline.agents.travel:agent"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 
 
@@ -39,11 +39,8 @@ def demo(port: int | None, data: Path | None, agent: str | None, lan: bool, no_b
         settings = _settings(directory, port, agent, lan)
         set_up_logs("warning", "auto")
         host = _shown_host(lan)
-        run_node(
-            settings,
-            lambda server: _announce(server, host, None if data is None else data, no_browser),
-            on_code=lambda code: _show_code(code, host, settings.port),
-        )
+        hall = _Hall(host, kept=data, with_browser=not (no_browser or lan))
+        run_node(settings, hall.announce, on_code=hall.show_code)
 
 
 def _settings(directory: Path, port: int | None, agent: str | None, lan: bool) -> Settings:
@@ -75,26 +72,40 @@ def _directory(kept: Path | None) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _announce(server: RunningServer, host: str, data: Path | None, no_browser: bool) -> None:
-    url = f"http://{host}:{server.url.rpartition(':')[2]}"
-    page = f"{url}/?session={SESSION}"
-    kept = f"{data} (kept)" if data else "temporary, gone when this stops"
-    paired = server.node.pairing is not None
-    click.echo("")
-    click.echo(f"  Threadline demo, listening on {url}")
-    click.echo("")
-    click.echo(f"  Browser    {f'{url}/pair' if paired else page}")
-    click.echo(f"  Terminal   threadline chat {url} {SESSION} --token {'TOKEN' if paired else 'ada'}")
-    click.echo(f"  Sessions   {kept}")
-    if web_page_directory() is None:
-        click.echo("  The web page is not built; `make demo` in a checkout builds it.")
-    click.echo("")
-    click.echo("  Open it twice, as two people or two devices. Ctrl+C stops it.")
-    if not (no_browser or paired):
-        open_browser(page)
+class _Hall:
+    """What is said at the terminal. The first code is there before the server listens, and waits."""
 
+    def __init__(self, host: str, *, kept: Path | None, with_browser: bool) -> None:
+        self._host = host
+        self._kept = kept
+        self._with_browser = with_browser
+        self._url = ""
+        self._code = ""
 
-def _show_code(code: str, host: str, port: int) -> None:
-    address = f"http://{host}:{port}/pair#{code}"
-    click.echo(f"\n  Pair a device with the code {code} at http://{host}:{port}/pair, or scan:\n")
-    click.echo(qr_code(address))
+    def announce(self, server: RunningServer) -> None:
+        self._url = f"http://{self._host}:{server.url.rpartition(':')[2]}"
+        page = f"{self._url}/?session={SESSION}"
+        paired = server.node.pairing is not None
+        click.echo(f"\n  Threadline demo, listening on {self._url}\n")
+        click.echo(f"  Browser    {f'{self._url}/pair' if paired else page}")
+        token = "TOKEN" if paired else "ada"
+        click.echo(f"  Terminal   threadline chat {self._url} {SESSION} --token {token}")
+        click.echo(
+            f"  Sessions   {f'{self._kept} (kept)' if self._kept else 'temporary, gone when this stops'}"
+        )
+        if web_page_directory() is None:
+            click.echo("  The web page is not built; `make demo` in a checkout builds it.")
+        click.echo("\n  Open it twice, as two people or two devices. Ctrl+C stops it.")
+        if self._code:
+            self._show_code()
+        if self._with_browser:
+            open_browser(page)
+
+    def show_code(self, code: str) -> None:
+        self._code = code
+        if self._url:
+            self._show_code()
+
+    def _show_code(self) -> None:
+        click.echo(f"\n  Pair a device with the code {self._code} at {self._url}/pair, or scan:\n")
+        click.echo(qr_code(f"{self._url}/pair#{self._code}"))
