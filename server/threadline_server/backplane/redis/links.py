@@ -141,6 +141,7 @@ class Links:
                 continue
             pause = RETRY_S
             await self._use(link)
+            self.want_refresh()
 
     def _failed(self, address: Address, error: Exception) -> None:
         if self.error is None:
