@@ -56,6 +56,9 @@ class Recorder(Protocol):
 
     def tool_returned(self, outcome: ToolOutcome) -> None: ...
 
+    def tool_known(self) -> None:
+        """A tool was called whose result an earlier attempt recorded; what is said next is another answer."""
+
     def used(self, usage: Usage) -> None:
         """All tokens so far."""
 
@@ -121,6 +124,7 @@ class Execution:
             return ToolOutcome(uuid7(), name, fault=Fault("tool_unknown", f"There is no tool {name}."))
         known = self._take(self._answered, name, given)
         if known is not None:
+            self.recorder.tool_known()
             return ToolOutcome(known.call, name, known.output, known.error)
         interrupted = self._take(self._unknown, name, given)
         call = uuid7() if interrupted is None else interrupted.call

@@ -138,6 +138,9 @@ class DocumentRecorder:
                 self._begin(StepType.ERROR, call=outcome.call, name=outcome.name, error=fault)
                 self._end_step()
 
+    def tool_known(self) -> None:
+        self.close_step()
+
     def used(self, usage: Usage) -> None:
         """Kept until the step ends, so that it does not come between two pieces of a reply."""
         self._usage = usage

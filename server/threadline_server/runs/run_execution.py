@@ -23,6 +23,7 @@ from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.recorder import DocumentRecorder, lost
+from threadline_server.runs.rollback import Rollback
 
 Clock = Callable[[], int]
 
@@ -49,10 +50,12 @@ class RunExecution:
         self._now_ms = now_ms
         self._scope = anyio.CancelScope()
         self._stopped = False
+        self._undo = False
 
-    def stop(self) -> None:
-        """Somebody wants it to end now. What it has said stays."""
+    def stop(self, *, undo: bool = False) -> None:
+        """Somebody wants it to end now. What it has said and done stays, unless it is to be undone."""
         self._stopped = True
+        self._undo = undo
         self._scope.cancel()
 
     async def run(self) -> None:
@@ -88,11 +91,11 @@ class RunExecution:
             recorder.end(lost(run.attempt))
             return
         session = self._session_of(document, run)
+        rollback = Rollback(replica.doc)
         outcome = await self._outcome(document, run, recorder, session)
-        undone = self._stopped and document.runs.fields(self.run_id).stopped_by.get("undo") is True
-        if undone:
-            _take_back(session)
-        recorder.end(outcome, retract=undone)
+        if self._undo:
+            rollback.take_back()
+        recorder.end(outcome, retract=self._undo)
         await replica.saved()
 
     async def _outcome(
@@ -100,7 +103,8 @@ class RunExecution:
     ) -> Outcome:
         """As the agent ends it, its time does, or whoever stops it."""
         if run.stopped_by:
-            self.stop()
+            self._undo = run.stopped_by.get("undo") is True
+            return Outcome(RunStatus.CANCELLED)
         execution = Execution(self._agent.driver, recorder, limits=run.limits, earlier=run.steps)
         self._scope.deadline = anyio.current_time() + self._time_left_s(run)
         with self._scope:
@@ -160,12 +164,6 @@ def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
     ids = ids[-limit:] + ([asked] if asked else [])
     found = [message for message in map(document.messages.get, ids) if message is not None]
     return [Turn(m.role, m.text, m.author.user, m.created_at, m.data) for m in found]
-
-
-def _take_back(session: Session) -> None:
-    """Undo the run's changes of the state; what others have changed since stays."""
-    while session.undo():
-        pass
 
 
 def _as_dict(context: JSON) -> dict[str, JSON]:

@@ -119,8 +119,11 @@ class SessionWork:
 
     def _stop_if_asked(self) -> None:
         execution = self._execution
-        if execution is not None and self._document.runs.fields(execution.run_id).stopped_by:
-            execution.stop()
+        if execution is None:
+            return
+        stopped_by = self._document.runs.fields(execution.run_id).stopped_by
+        if stopped_by:
+            execution.stop(undo=stopped_by.get("undo") is True)
 
     def _start_next(self, tasks: asyncio.TaskGroup) -> None:
         if self._execution is not None:

@@ -63,6 +63,7 @@ class Worker:
         self._report = report
         self._tasks: asyncio.TaskGroup | None = None
         self._working: dict[SessionId, bool] = {}
+        self._held_elsewhere: set[SessionId] = set()
         self._looked_ms = 0
 
     @property
@@ -109,7 +110,9 @@ class Worker:
 
     async def _attempt(self, session: SessionId) -> bool:
         try:
-            return await work_on(self._shop, session)
+            if await work_on(self._shop, session):
+                return True
+            self._held_elsewhere.add(session)
         except* SessionError:
             pass  # the session is gone or closed: nothing to work on
         except* Exception as group:  # noqa: BLE001  (one session's failure is not the worker's)
@@ -133,6 +136,9 @@ class Worker:
     async def _look(self) -> None:
         """Wake every session that may have something to do."""
         now = self._shop.now_ms()
+        held, self._held_elsewhere = self._held_elsewhere, set()
+        for session in held:
+            self.wake(session)
         since = self._looked_ms or now - int(self.options.scan_back_s * 1000)
         for status in UNFINISHED:
             await self._wake_all(SessionQuery(status=status, limit=self.options.scan_sessions))
