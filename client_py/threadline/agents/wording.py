@@ -22,7 +22,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
 _QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|(?<!\w)'([^']*)'(?!\w)")
 _PREPOSITIONS = "in|to|at|for|from|of|on|called|named|by|with|as|is"
-_PHRASE = re.compile(rf"\b(?:{_PREPOSITIONS})\s+(?:the\s+)?([^\s,.;!?]+(?:\s+[^\W\d_a-z][^\s,.;!?]*)*)", re.I)
+_PHRASE = re.compile(rf"\b(?i:{_PREPOSITIONS})\s+(?:the\s+)?([^\s,.;!?]+(?:\s+[^\W\d_a-z][^\s,.;!?]*)*)")
 
 
 @dataclass(frozen=True, slots=True)
