@@ -1,0 +1,92 @@
+"""A Redis that comes back without turns it had replied to, as a crash may leave it under `everysec`.
+
+The crash is made by cutting the append-only file back to an earlier length while Redis is dead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.backplane.redis.conftest import Nodes
+from tests.contract.redis_servers import RedisServer
+from tests.contract.writing import Outcome, Reader, Writer, a_document, eventually
+
+from threadline_server.backplane.redis import RedisBackplane
+
+pytestmark = pytest.mark.redis
+
+
+def append_only_file(redis: RedisServer) -> Path:
+    return max((redis.directory / "appendonlydir").glob("*.incr.aof"))
+
+
+def keep_from_asking(node: RedisBackplane) -> None:
+    """Leave what is taken now unacknowledged: the question whether it is written never gets an answer."""
+    node._confirmer._ask = lambda file: None  # type: ignore[method-assign]
+
+
+async def crash_back_to(redis: RedisServer, length: int, node: RedisBackplane) -> None:
+    redis.kill()
+    await eventually(lambda: not node.healthy)
+    with append_only_file(redis).open("r+b") as file:
+        file.truncate(length)
+    del node._confirmer._ask
+    redis.start()
+    await eventually(lambda: node.healthy)
+
+
+async def take(writer: Writer, count: int) -> list[Outcome]:
+    outcomes = [writer.begin(writer.next_turn(f"clock {writer.clock}")) for _ in range(count)]
+    for outcome in outcomes:
+        await outcome.taken()
+    return outcomes
+
+
+@pytest.mark.asyncio
+async def test_what_it_forgot_is_given_to_it_again(own_redis: RedisServer, own_nodes: Nodes) -> None:
+    a, b = await own_nodes.start("a"), await own_nodes.start("b")
+    writer = await a_document(a)
+    readers = [Reader().follow(node, writer.document) for node in (a, b)]
+    for _ in range(5):
+        await writer.write()
+    length = append_only_file(own_redis).stat().st_size
+    keep_from_asking(a)
+    outcomes = await take(writer, 4)
+    await eventually(lambda: all(len(reader.turns) == 9 for reader in readers))
+    await crash_back_to(own_redis, length, a)
+    for outcome in outcomes:
+        assert (await outcome.end()).events == ["taken", "durable"]
+    assert await writer.write() == 10
+    assert [logged.position for logged in (await b.load(writer.document)).tail] == list(range(1, 11))
+    await eventually(lambda: len(readers[0].turns) == 10)
+    await eventually(lambda: len(readers[1].turns) == 10 or readers[1].lost == 1)
+
+
+@pytest.mark.asyncio
+async def test_a_node_whose_turns_were_replaced_loads_again(own_redis: RedisServer, own_nodes: Nodes) -> None:
+    a, b = await own_nodes.start("a"), await own_nodes.start("b")
+    writer = await a_document(a)
+    await writer.write()
+    length = append_only_file(own_redis).stat().st_size
+    keep_from_asking(a)
+    reader = Reader().follow(a, writer.document)
+    (outcome,) = await take(writer, 1)
+    await eventually(lambda: reader.positions == [1, 2])
+    own_redis.kill()
+    await eventually(lambda: not a.healthy and not b.healthy)
+    with append_only_file(own_redis).open("r+b") as file:
+        file.truncate(length)
+    other = Writer(b, writer.document, client=8)
+    instead = other.begin(other.next_turn("in its place"))
+    a._restarted = lambda address: None  # type: ignore[method-assign]  # it is slower than the other node
+    own_redis.start()
+    assert (await instead.end()).position == 2
+    await eventually(lambda: a.healthy)
+    del a._restarted
+    del a._confirmer._ask
+    a._restarted(a._topology.primaries[0])
+    await eventually(lambda: reader.lost == 1)
+    assert outcome.events == ["taken"]
+    (_, second) = (await a.load(writer.document)).tail
+    assert second.turn.entries[0].update == b"in its place"
