@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -12,10 +13,13 @@ from typing import Any
 import pytest_asyncio
 
 import threadline
+from threadline.agents import Agent
 from threadline.backoff import Backoff
 from threadline.client import Client
 from threadline.live_session import LiveSession
 from threadline_server.app import Node, running_server
+from threadline_server.runs.options import RunOptions
+from threadline_server.runs.worker import Worker
 from threadline_server.settings import Settings
 
 PATIENCE_S = 20.0
@@ -41,6 +45,13 @@ class Place:
     async def start(self, data: str = "data", **settings: Any) -> None:
         chosen = Settings(port=self.port, data=self.path / data, stop_grace_s=0.2, **settings)
         self.node = (await self._stack.enter_async_context(running_server(chosen))).node
+
+    async def work(self, *agents: Agent) -> None:
+        """A worker for these agents beside the server, until the server stops."""
+        options = RunOptions(linger_s=0.05, scan_every_s=0.05, batch_ms=5)
+        worker = Worker(self.node.backplane, self.node.rooms, agents, options=options)
+        task = asyncio.create_task(worker.run())
+        self._stack.push_async_callback(_end, task)
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -68,6 +79,12 @@ async def connect(place: Place) -> Connect:
     """A client of a started server, as the user that is named."""
     await place.start()
     return place.connect
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def until(session: LiveSession, holds: Callable[[], bool]) -> None:

@@ -32,6 +32,7 @@ class ChatScreen:
     write: Write
     own: set[str] = field(default_factory=set)
     _open: str = ""
+    _later: list[str] = field(default_factory=list)
     _shown: dict[str, str] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
@@ -52,6 +53,13 @@ class ChatScreen:
         self._end_line()
         self.write(f"· {text}\n")
 
+    def _note_later(self, text: str) -> None:
+        """As `note`, but not in the middle of a message that is being written."""
+        if self._open:
+            self._later.append(text)
+        else:
+            self.note(text)
+
     def _show_message(self, message: Message) -> None:
         shown = self._shown.get(message.id)
         if shown is None:
@@ -68,7 +76,7 @@ class ChatScreen:
             return
         if self._open != message.id:
             self._end_line()
-            self.write(f"{message.author.user}, on: ")
+            self.write(f"{message.author.name or message.author.user} (continued): ")
             self._open = message.id
         if message.text.startswith(shown):
             self.write(message.text[len(shown) :])
@@ -97,7 +105,7 @@ class ChatScreen:
             wish = f"{approval.tool}{_arguments(approval.arguments)}"
             self.note(f"{run.agent or 'the agent'} wants to call {wish}: /approve or /reject")
         else:
-            self.note(f"{approval.tool} was {approval.status}")
+            self._note_later(f"{approval.tool} was {approval.status}")
 
     def _show_connection(self) -> None:
         status, problem = self.session.status, self.session.problem
@@ -112,15 +120,15 @@ class ChatScreen:
     def _show_presence(self) -> None:
         users = self.session.presence.users
         if self.session.is_live and users and self._is_new("presence", users):
-            self.note(f"here: {', '.join(users)}")
+            self._note_later(f"here: {', '.join(users)}")
 
     def _show_saved(self) -> None:
         if self.session.is_saved:
             if self._last.get("saved") is False:
-                self.note("saved")
+                self._note_later("saved")
             self._last["saved"] = True
         elif self._is_new("saved", False):
-            self.note("saving…")
+            self._note_later("saving…")
 
     def _is_new(self, what: str, value: object) -> bool:
         if self._last.get(what) == value:
@@ -132,6 +140,9 @@ class ChatScreen:
         if self._open:
             self.write(f" [{word}]\n" if word else "\n")
             self._open = ""
+        later, self._later = self._later, []
+        for text in later:
+            self.write(f"· {text}\n")
 
 
 def _arguments(arguments: object) -> str:
