@@ -15,13 +15,15 @@ export interface ConnectionOptions {
 }
 
 const DEFAULT_RETRY_DELAY_MS = 700;
+const STILL_ON_ITS_WAY_MS = 1_000;
 
 export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [CloseReason] }> {
   readonly ledger = new Ledger();
   readonly socket: HocuspocusProviderWebsocket;
   status: ConnectionStatus = "connecting";
-  /** The device says that it has no network. A local server may be there all the same. */
+  /** The device says that it has no network, and nothing was heard since: a local server may be there all the same. */
   networkDown = false;
+  #networkDownAt = 0;
   /** Nothing was reached or lost yet: too early to speak of being offline. */
   isFirstAttempt = true;
   /** Why the server stopped this client; undefined while it may come back. */
@@ -41,6 +43,7 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
       onClose: (closed) => this.#closed(closed),
       onDisconnect: () => this.#resume(),
     });
+    this.ledger.on("heard", () => this.#heard());
   }
 
   /** Comes back at once, whatever wait is under way; also after a stop. */
@@ -55,6 +58,14 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
   network(online: boolean): void {
     if (online && this.networkDown) this.#renew();
     this.networkDown = !online;
+    this.#networkDownAt = Date.now();
+    this.emit("status", this.status);
+  }
+
+  /** What is heard some time after the network went comes from a server that needs none; before, it was on its way. */
+  #heard(): void {
+    if (!this.networkDown || Date.now() - this.#networkDownAt < STILL_ON_ITS_WAY_MS) return;
+    this.networkDown = false;
     this.emit("status", this.status);
   }
 

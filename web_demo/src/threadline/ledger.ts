@@ -14,7 +14,7 @@ interface Account {
   outstanding: number;
 }
 
-export class Ledger extends Emitter<{ change: [address: string] }> {
+export class Ledger extends Emitter<{ change: [address: string]; heard: [] }> {
   #accounts = new Map<string, Account>();
   #socket: object | undefined;
 
@@ -55,6 +55,7 @@ export class Ledger extends Emitter<{ change: [address: string] }> {
   }
 
   received(data: Uint8Array): void {
+    this.emit("heard");
     const header = readHeader(data);
     if (header.type !== "status" || !header.applied) return;
     const account = this.#account(header.address);

@@ -18,7 +18,7 @@ export function savedWord(session: Replica, companion: Replica, connection: Conn
   const { waiting } = session;
   if (replicas.some(({ ended }) => ended)) return { word: "failed", waiting };
   if (connection.ended) return { word: waiting > 0 ? "failed" : "offline", waiting };
+  if (connection.networkDown) return { word: "offline", waiting };
   if (replicas.every(({ settled }) => settled)) return { word: "saved", waiting: 0 };
-  const hopeful = connection.status === "online" || connection.isFirstAttempt;
-  return { word: hopeful && !connection.networkDown ? "saving" : "offline", waiting };
+  return { word: connection.status === "online" || connection.isFirstAttempt ? "saving" : "offline", waiting };
 }

@@ -51,7 +51,6 @@ let changing: Promise<unknown> = Promise.resolve();
 async function become(next: Identity | undefined): Promise<void> {
   const former = client.peek();
   client.value = next && connect(location.origin, { ...next, user: next.name });
-  if (!navigator.onLine) client.value?.network(false);
   listed.value = undefined;
   await former?.close();
   await refreshList();

@@ -42,7 +42,7 @@ function ToolCard({ step, result, over }: ToolCardProps): JSX.Element {
           {done ? run.tool(step.name) : run.using(step.name)}
           <span class="gist">{gist(step.input)}</span>
         </span>
-        {done && took !== undefined && <span class="took">{run.took(took)}</span>}
+        {done && took ? <span class="took">{run.took(took)}</span> : null}
         <span class="chevron">
           <Icon name="chevron" />
         </span>

@@ -29,13 +29,10 @@ export const en = {
     empty: "No conversations yet.",
     emptyText: "Start one here and open it on another device.",
     untitled: "New conversation",
-    local: "On this device",
-    open: (title: string) => `Open ${title}`,
     pick: "Pick a conversation, or start a new one.",
     back: "All conversations",
     offline: "The list cannot be loaded right now; these are kept on this device.",
     running: "Working",
-    nameIt: "Name",
     now: "now",
     yesterday: "Yesterday",
   },
@@ -46,7 +43,6 @@ export const en = {
     theme: "Appearance",
     themes: { system: "Like the system", light: "Light", dark: "Dark" },
     language: "Language",
-    changeName: "Switch user",
     changeNameText: "Copies on this device are kept apart per user.",
   },
   saved: {
@@ -83,21 +79,14 @@ export const en = {
     latest: "Jump to latest",
     sending: "Sending…",
     waitingToSend: "Sends when you are back online",
-    refused: "Not accepted",
     stopped: "Stopped",
     failed: "The answer failed",
     retracted: "This message was taken back.",
     thinking: "Thinking",
-    working: "Working",
-    queued: "Waiting for its turn",
-    writing: "Writing",
     finished: (text: string) => `Answer: ${text}`,
-    edited: "edited",
     from: (name: string, device: string) => (device ? `${name} on ${device}` : name),
   },
   run: {
-    step: (number: number) => `Step ${number}`,
-    steps: (count: number) => (count === 1 ? "1 step" : `${count} steps`),
     tool: (name: string) => `Used ${name}`,
     using: (name: string) => `Using ${name}`,
     input: "Input",
@@ -113,8 +102,6 @@ export const en = {
       timeout: "Out of time",
       max_steps_reached: "Out of steps",
     },
-    tokens: (count: number) => `${count} tokens`,
-    attempt: (count: number) => `continued ${count - 1}×`,
   },
   approval: {
     title: (tool: string) => `May the agent use ${tool}?`,
@@ -147,12 +134,9 @@ export const en = {
     items: (count: number) => (count === 1 ? "1 item" : `${count} items`),
     undo: "Undo my last change",
     devices: "Here now",
-    nobody: "Only this device.",
     thisDevice: "this device",
     typing: "typing",
     counters: "Counters",
-    lineage: "Lineage",
-    digest: "Content digest",
     details: "Details",
     role: "Your role",
     durability: "Durability",
@@ -169,7 +153,6 @@ export const en = {
     list: "Who is here",
   },
   ended: {
-    title: "This conversation is closed to this device",
     sentences: {
       malformed: "This page sent something the server could not read. Reload it to get the newest version.",
       unauthorized: "Your name or code was not accepted. Sign in again.",
@@ -202,7 +185,6 @@ export const en = {
     rest: (count: number) =>
       count === 1 ? "One thing was not sent again:" : `${count} things were not sent again:`,
   },
-  keys: { title: "Keyboard" },
 };
 
 export type Words = typeof en;

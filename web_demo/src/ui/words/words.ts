@@ -3,10 +3,13 @@
 import { signal } from "@preact/signals";
 import { en, type Words } from "./en.ts";
 
-export type Language = "en";
+export type Language = "en" | "de" | "ar" | "zh";
 
 export const LANGUAGES: Record<Language, { name: string; load: () => Promise<Words>; rtl?: boolean }> = {
   en: { name: "English", load: async () => en },
+  de: { name: "Deutsch", load: async () => (await import("./de.ts")).de },
+  ar: { name: "العربية", load: async () => (await import("./ar.ts")).ar, rtl: true },
+  zh: { name: "中文", load: async () => (await import("./zh.ts")).zh },
 };
 
 const current = signal<Words>(en);
