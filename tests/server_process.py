@@ -32,8 +32,11 @@ def clean_environment() -> dict[str, str]:
 class ServerProcess:
     """`arguments` follow `serve`; `program` is what Python runs."""
 
-    def __init__(self, data: Path, *arguments: str, program: Sequence[str] = MODULE) -> None:
+    def __init__(
+        self, data: Path, *arguments: str, program: Sequence[str] = MODULE, cwd: Path | None = None
+    ) -> None:
         self.data = data
+        self.cwd = cwd
         self.arguments = arguments
         self.program = program
         self.url = ""
@@ -51,6 +54,7 @@ class ServerProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=clean_environment(),
+            cwd=self.cwd,
         )
         listening = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(self._process, listening))
@@ -110,9 +114,9 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(
-    data: Path, *arguments: str, program: Sequence[str] = MODULE
+    data: Path, *arguments: str, program: Sequence[str] = MODULE, cwd: Path | None = None
 ) -> AsyncIterator[ServerProcess]:
-    server = ServerProcess(data, *arguments, program=program)
+    server = ServerProcess(data, *arguments, program=program, cwd=cwd)
     await server.start()
     try:
         yield server

@@ -105,10 +105,7 @@ class Settings(_Bounds):
     )
 
     max_connections: Positive = Field(
-        default=20_000, description="Open WebSocket connections; more are turned away."
-    )
-    max_sessions: Positive = Field(
-        default=1_000_000, description="Sessions stored; creating more is refused."
+        default=10_000, description="Open WebSocket connections; more are turned away."
     )
     max_request_bytes: Positive = Field(default=1_048_576, description="Largest HTTP request body.")
     expire_after_s: Seconds = Field(
