@@ -204,7 +204,7 @@ class Conversation(RuleBasedStateMachine):
 
     async def _settle(self) -> None:
         room = await self.house.room()
-        await until(lambda: room.log.tail.durable and room.recovery is None)
+        await until(lambda: room.log.tail.durable and room.interlude is None)
 
     async def _unload(self) -> None:
         for device in self.devices:

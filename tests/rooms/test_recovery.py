@@ -96,7 +96,7 @@ async def test_what_comes_during_a_recovery_waits_for_it(house: House, other: Ro
     phone.say("on the move")
     phone.leave()
     phone.join(there)
-    await until(lambda: there.recovery is not None or phone.unsaved == 0)
+    await until(lambda: there.interlude is not None or phone.unsaved == 0)
     bystander.say("meanwhile")
     await until(lambda: phone.unsaved == 0 and bystander.unsaved == 0)
     assert_converged(phone, bystander)

@@ -8,31 +8,44 @@ in a moment when gate and replica hold the same. Encoding holds the interpreter 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from threadline.errors import ThreadlineError
 from threadline_server.backplane.base import Position
+from threadline_server.rooms.interlude import Interlude
 from threadline_server.rooms.loading import dump_gate
-from threadline_server.rooms.options import RoomOptions
+from threadline_server.rooms.recovery import Recovery
 from threadline_server.rooms.room import Room
 
-_TENTH = 10
 
+def compact_when_settled(room: Room) -> Coroutine[Any, Any, None] | None:
+    """Called after each turn while the tail is long. What is given back is to be run.
 
-def is_due(room: Room, options: RoomOptions) -> bool:
-    """Whether the tail is long or large enough, and base and index can be taken now."""
+    A room that is written to without pause over a store with a round trip is never settled by itself: once
+    its tail is twice too long, what comes in waits for the turn on its way.
+    """
     log = room.log
-    if room.compacting or room.recovery is not None or not log.tail.settled:
-        return False
-    if log.tail_bytes * _TENTH < log.base_bytes:
-        return False
-    return log.tail_turns >= options.compact_turns or log.tail_bytes >= options.compact_bytes
+    lull = room.interlude
+    if room.compacting or isinstance(lull, Recovery):
+        return None
+    if log.tail.settled:
+        work = compact(room)
+        if lull is not None:
+            lull.end()
+        return work
+    if lull is None and _is_overdue(room):
+        room.interlude = Interlude(room)
+    return None
 
 
-def is_worth_it_at_unload(room: Room, options: RoomOptions) -> bool:
-    log = room.log
-    return log.tail_turns >= options.compact_on_unload_turns and log.tail.settled and room.recovery is None
+def _is_overdue(room: Room) -> bool:
+    log, options = room.log, room.host.options
+    return log.tail_turns >= 2 * options.compact_turns or log.tail_bytes >= 2 * options.compact_bytes
+
+
+def is_worth_it_at_unload(room: Room) -> bool:
+    """Called for a room where all is durable: whether the next load should be spared a long tail."""
+    return room.log.tail_turns >= room.host.options.compact_on_unload_turns
 
 
 def compact(room: Room) -> Coroutine[Any, Any, None]:
@@ -41,37 +54,21 @@ def compact(room: Room) -> Coroutine[Any, Any, None]:
     A failure is reported, and tried again when the tail has grown as long once more.
     """
     log = room.log
-    snapshot = _Snapshot(
-        log.replica.encode(),
-        dump_gate(log.gate, log.stamper.highest),
-        log.position,
-        log.tail_turns,
-        log.tail_bytes,
-    )
+    base = log.replica.encode()
+    index = dump_gate(log.gate, log.stamper.highest)
+    log.base_bytes = len(base)
     log.tail_turns = log.tail_bytes = 0
     room.compacting = True
-    return _store(room, snapshot)
+    return _store(room, base, index, log.position)
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    base: bytes
-    index: bytes
-    through: Position
-    turns: int
-    bytes: int
-
-
-async def _store(room: Room, snapshot: _Snapshot) -> None:
+async def _store(room: Room, base: bytes, index: bytes, through: Position) -> None:
     log, host = room.log, room.host
     try:
-        await host.backplane.compact(log.name, log.lineage, snapshot.base, snapshot.index, snapshot.through)
-        log.base_bytes = len(snapshot.base)
+        await host.backplane.compact(log.name, log.lineage, base, index, through)
         host.counts.compactions += 1
     except ThreadlineError as error:
         host.counts.compaction_failures += 1
         host.report("A log could not be compacted", log.name, error)
-        log.tail_turns += snapshot.turns
-        log.tail_bytes += snapshot.bytes
     finally:
         room.compacting = False

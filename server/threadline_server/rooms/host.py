@@ -47,6 +47,7 @@ class Host:
     rules:       the write rules of a document
     mark_dirty:  flush this room at the end of the loop turn
     spawn:       run something for a room that outlives the call, within the node's task group
+    long:        the tail of this room's log asks for a new base
     closed:      the room serves nobody any more
     report:      log a failure with the document it befell
     progress:    notified when something of a closed room became durable
@@ -60,6 +61,7 @@ class Host:
     now_s: Callable[[], float]
     mark_dirty: Callable[[Room], None]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
+    long: Callable[[Room], None]
     closed: Callable[[Room], None]
     report: Callable[[str, DocumentName, BaseException], None]
     on_created: Callable[[DocumentName, Sequence[Created]], None]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pycrdt import Doc, TransactionEvent
+from pycrdt import Doc, Subscription, TransactionEvent
 
 from threadline.actors import Actor
 from threadline.changed import Changed
@@ -52,6 +52,7 @@ class LocalReplica(Witness):
         "_held",
         "_listeners",
         "_missed",
+        "_observation",
         "_room",
         "_saved",
         "_sent",
@@ -76,7 +77,7 @@ class LocalReplica(Witness):
         self._feeding = self._editing = self._held = False
         difference = room.attach(self)
         self._apply([difference.step2, *difference.updates])
-        self.doc.observe(self._observed)
+        self._observation: Subscription | None = self.doc.observe(self._observed)
 
     @property
     def actor(self) -> Actor:
@@ -132,6 +133,10 @@ class LocalReplica(Witness):
     def leave(self) -> None:
         """Take part no longer; what was written goes on its way. Idempotent."""
         self._room.detach(self)
+        if self._observation is not None:
+            # An observed document and its observer hold each other where the garbage collector cannot see it.
+            self.doc.unobserve(self._observation)
+            self._observation = None
         if self.ended is None:
             self.ended = SessionClosed("this replica was left", session_id=self.document)
         self._notify()

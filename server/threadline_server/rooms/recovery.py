@@ -9,7 +9,6 @@ is at its end.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from threadline.actors import Actor, Role
@@ -19,6 +18,7 @@ from threadline_server.backplane.base import AppendRefused, Entry, Fence, StaleF
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.draft import Draft
 from threadline_server.rooms.forks import is_forked
+from threadline_server.rooms.interlude import Interlude
 from threadline_server.rooms.loading import Loaded, load
 
 if TYPE_CHECKING:
@@ -27,36 +27,19 @@ if TYPE_CHECKING:
 RETRY_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    contributor: Contributor
-    update: bytes
-    whole: bool
-    fence: Fence | None
-
-
-class Recovery:
+class Recovery(Interlude):
     """Made in the moment of the refusal; `run` brings the room back or closes it."""
 
-    __slots__ = ("_error", "_lost_fence", "_room", "_waiting", "_withdrawn")
+    __slots__ = ("_error", "_lost_fence", "_withdrawn")
 
-    def __init__(self, room: Room, error: AppendRefused) -> None:
+    def __init__(self, room: Room, error: AppendRefused, before: Interlude | None) -> None:
+        super().__init__(room, before)
         in_flight = room.log.tail.in_flight
-        self._room = room
         self._error = error
         self._lost_fence = in_flight.fence if in_flight and isinstance(error, StaleFence) else None
         self._withdrawn = room.log.tail.withdraw()
-        self._waiting: list[_Waiting] = []
         room.log.untrusted = []
         room.host.counts.recoveries += 1
-
-    def wait(
-        self, contributor: Contributor, update: bytes, *, whole: bool = False, fence: Fence | None = None
-    ) -> None:
-        """Judge this when the gate is back. Its size counts as not durable, so the tail's bounds hold."""
-        if not self._room.overfull(contributor):
-            self._room.log.tail.size += len(update)
-            self._waiting.append(_Waiting(contributor, update, whole, fence))
 
     async def run(self) -> None:
         room = self._room
@@ -86,24 +69,23 @@ class Recovery:
     def _resume(self, loaded: Loaded) -> None:
         room = self._room
         room.reload(loaded)
-        room.recovery = None
+        room.interlude = None
         for draft in self._withdrawn:
             self._judge_again(draft)
-        for waiting in self._waiting:
-            room.log.tail.size -= len(waiting.update)
-            room.take_in(waiting.contributor, waiting.update, whole=waiting.whole, fence=waiting.fence)
+        self.end()
 
     def _judge_again(self, draft: Draft) -> None:
         lost = draft.fence is not None and draft.fence == self._lost_fence
         for entry, sender in zip(draft.entries, draft.senders, strict=True):
-            if sender is None:
-                continue  # a stamp: it is made again with what it stamps
+            if sender is None or sender in self.ended:
+                continue  # the server's own stamps are made again with what they stamp
             if lost:
-                self._room.expel(sender, close_codes.REPLICA_REJECTED, self._error.message)
+                self._reject(sender, self._error.message)
             else:
                 self._judge_entry(entry, sender, draft.fence)
         for contributor, count in draft.acknowledgements.items():
-            self._room.acknowledge(contributor, count)
+            if self._room.has(contributor):
+                self._room.acknowledge(contributor, count)
 
     def _judge_entry(self, entry: Entry, sender: Contributor, fence: Fence | None) -> None:
         room = self._room
@@ -111,7 +93,11 @@ class Recovery:
         try:
             gap = room.log.contribute(sender, actor, entry.update, whole=True, fence=fence)
         except (Refused, ProtocolError) as error:
-            room.expel(sender, close_codes.REPLICA_REJECTED, error.message)
+            self._reject(sender, error.message)
             return
         if gap or is_forked(room.log.replica, entry):
-            room.expel(sender, close_codes.REPLICA_REJECTED, "the log has something else under these clocks")
+            self._reject(sender, "the log has something else under these clocks")
+
+    def _reject(self, sender: Contributor, reason: str) -> None:
+        self.ended.add(sender)
+        self._room.expel(sender, close_codes.REPLICA_REJECTED, reason)

@@ -18,7 +18,7 @@ from threadline.errors import SessionClosed, StoreError, ThreadlineError
 from threadline.ids import split_document_name
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import Backplane, DocumentName, Fence
-from threadline_server.rooms.compaction import compact, is_due, is_worth_it_at_unload
+from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.host import Counts, Host
 from threadline_server.rooms.loading import Loaded, load
@@ -64,6 +64,7 @@ class Rooms:
             now_s=now_s,
             mark_dirty=self._mark_dirty,
             spawn=self._spawn,
+            long=self._compact_soon,
             closed=self._forget,
             report=report,
             on_created=on_created,
@@ -181,8 +182,6 @@ class Rooms:
             self.host.backplane.append(appends)
         for room in dirty:
             room.presence.flush(room.seats.values())
-            if is_due(room, self.host.options):
-                self._spawn(compact(room))
 
     def _mark_dirty(self, room: Room) -> None:
         if not self._dirty:
@@ -268,11 +267,16 @@ class Rooms:
                 self._unload_if_idle(room)
             await asyncio.sleep(0)
 
+    def _compact_soon(self, room: Room) -> None:
+        work = compact_when_settled(room)
+        if work is not None:
+            self._spawn(work)
+
     def _unload_if_idle(self, room: Room) -> None:
         options = self.host.options
         if not room.is_idle(self.host.now_s() - options.grace_s):
             return
-        if is_worth_it_at_unload(room, options):
+        if is_worth_it_at_unload(room):
             self._spawn(compact(room))
         room.close(close_codes.NORMAL)
 

@@ -28,6 +28,7 @@ from threadline_server.backplane.base import (
 from threadline_server.rooms.contributor import Contributor, Witness
 from threadline_server.rooms.fan_out import fan_out
 from threadline_server.rooms.host import Host
+from threadline_server.rooms.interlude import Interlude
 from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.member import Member
 from threadline_server.rooms.node_presence import NodePresence
@@ -45,7 +46,7 @@ _NOBODY: set[Any] = set()
 class Room:
     """seats, witnesses: the members, and replicas inside this process
     presence:         who is here, on this node and on others
-    recovery:         what waits while the gate is loaded anew, None otherwise
+    interlude:        what waits while nothing is judged, None otherwise
     idle_s:           since when nobody is here, None while somebody is
     closed:           why the room serves nobody any more
     dirty:            a flush is due
@@ -60,9 +61,9 @@ class Room:
         "dirty",
         "host",
         "idle_s",
+        "interlude",
         "log",
         "presence",
-        "recovery",
         "seats",
         "witnesses",
     )
@@ -73,7 +74,7 @@ class Room:
         self.presence = NodePresence(host, name, epoch)
         self.seats: dict[Member, Seat] = {}
         self.witnesses: tuple[Witness, ...] = ()
-        self.recovery: Recovery | None = None
+        self.interlude: Interlude | None = None
         self.idle_s: float | None = host.now_s()
         self.closed: CloseCode | None = None
         self.dirty = False
@@ -128,7 +129,7 @@ class Room:
 
     def is_idle(self, since_s: float) -> bool:
         """Nobody has been here since `since_s`, and everything is durable."""
-        if self.idle_s is None or self.idle_s > since_s or self.recovery is not None or self.compacting:
+        if self.idle_s is None or self.idle_s > since_s or self.interlude is not None or self.compacting:
             return False
         return self.log.tail.durable
 
@@ -169,6 +170,12 @@ class Room:
         if witness in self.witnesses:
             self.witnesses = tuple([other for other in self.witnesses if other is not witness])
             self._forget(witness)
+
+    def has(self, contributor: Contributor) -> bool:
+        """Whether it takes part still."""
+        if isinstance(contributor, Seat):
+            return self.seats.get(contributor.member) is contributor
+        return contributor in self.witnesses
 
     def expel(self, contributor: Contributor, close: CloseCode, detail: str = "") -> None:
         """End it for one of those who take part, and tell it why."""
@@ -230,8 +237,8 @@ class Room:
         seat = self.seats.get(member)
         if seat is None:
             return
-        if self.recovery is not None:
-            self.recovery.wait(seat, update, whole=whole)
+        if self.interlude is not None:
+            self.interlude.wait(seat, update, whole=whole)
         else:
             self.take_in(seat, update, whole=whole)
 
@@ -308,8 +315,8 @@ class Room:
         """
         if self.closed is not None:
             raise LimitExceeded("the room is closed")
-        if self.recovery is not None:
-            self.recovery.wait(witness, update, fence=fence)
+        if self.interlude is not None:
+            self.interlude.wait(witness, update, fence=fence)
             return
         if self.overfull(witness):
             raise LimitExceeded("the store is too far behind")
@@ -385,6 +392,8 @@ class Room:
         counts.writes += fan_out(self.seats.values(), updates, senders, self._level)
         for witness in self.witnesses:
             witness.feed(_without_own(witness, updates, senders))
+        if self.log.is_long or self.interlude is not None:
+            self.host.long(self)
 
     def _level(self) -> bytes:
         self.host.counts.fell_behind += 1
@@ -406,9 +415,10 @@ class Room:
     def log_refused(self, error: AppendRefused) -> None:
         if isinstance(error, WrongLineage):
             self._deleted()
-        elif self.recovery is None and self.closed is None:
-            self.recovery = Recovery(self, error)
-            self.host.spawn(self.recovery.run())
+        elif self.closed is None:
+            recovery = Recovery(self, error, self.interlude)
+            self.interlude = recovery
+            self.host.spawn(recovery.run())
 
     def reload(self, loaded: Loaded) -> None:
         """Judge by a gate loaded anew, and catch up with the log as it was then."""

@@ -31,6 +31,8 @@ from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.stamper import Stamper, is_stamp
 from threadline_server.rooms.tail import Tail
 
+_TENTH = 10
+
 
 class LogOwner(Protocol):
     """Who is told what happens in the log: the room."""
@@ -117,6 +119,14 @@ class RoomLog:
     @property
     def position(self) -> Position:
         return self.arrivals.position
+
+    @property
+    def is_long(self) -> bool:
+        """The tail asks for a new base; that of a large one is a tenth of it, which amortises the cost."""
+        options = self.host.options
+        if self.tail_turns < options.compact_turns and self.tail_bytes < options.compact_bytes:
+            return False
+        return self.tail_bytes * _TENTH >= self.base_bytes
 
     # into the log
 
