@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 
 const LOCAL = new URL("../../.venv/bin/threadline", import.meta.url).pathname;
 const COMMAND = process.env["THREADLINE"] ?? (existsSync(LOCAL) ? LOCAL : "threadline");
-const DEMO_AGENT = "threadline.agents.demo:agent";
+const DEMO_AGENT = "threadline.agents.travel:agent";
 
 export class RealServer {
   readonly url: string;

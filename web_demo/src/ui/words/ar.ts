@@ -70,7 +70,12 @@ export const ar: Words = {
     log: "المحادثة",
     empty: "اطلب شيئًا لنبدأ",
     emptyText: "يجيب الوكيل هنا وعلى كل جهاز فُتحت عليه هذه المحادثة.",
-    starters: ["Find hotels in Berlin", "Plan a weekend in Lisbon", "Under $150 a night", "What do you remember about my trip?"],
+    starters: [
+      "Find hotels in Berlin",
+      "A stay in Lisbon under $120 a night",
+      "Hotels in Paris next Friday, for two nights",
+      "What can you do?",
+    ],
     earlier: "عرض الرسائل الأقدم",
     latest: "إلى الأحدث",
     sending: "جارٍ الإرسال…",

@@ -70,7 +70,12 @@ export const de: Words = {
     log: "Gespräch",
     empty: "Womit fangen wir an?",
     emptyText: "Der Agent antwortet hier und auf jedem Gerät, das dieses Gespräch offen hat.",
-    starters: ["Find hotels in Berlin", "Plan a weekend in Lisbon", "Under $150 a night", "What do you remember about my trip?"],
+    starters: [
+      "Find hotels in Berlin",
+      "A stay in Lisbon under $120 a night",
+      "Hotels in Paris next Friday, for two nights",
+      "What can you do?",
+    ],
     earlier: "Frühere Nachrichten zeigen",
     latest: "Zum Neuesten",
     sending: "Wird gesendet…",

@@ -71,9 +71,9 @@ export const en = {
     emptyText: "The agent answers here, and on every device that has this conversation open.",
     starters: [
       "Find hotels in Berlin",
-      "Plan a weekend in Lisbon",
-      "Under $150 a night",
-      "What do you remember about my trip?",
+      "A stay in Lisbon under $120 a night",
+      "Hotels in Paris next Friday, for two nights",
+      "What can you do?",
     ],
     earlier: "Show earlier messages",
     latest: "Jump to latest",

@@ -70,7 +70,12 @@ export const zh: Words = {
     log: "对话",
     empty: "先问点什么吧",
     emptyText: "智能体会在这里回答，所有打开此对话的设备都会看到。",
-    starters: ["Find hotels in Berlin", "Plan a weekend in Lisbon", "Under $150 a night", "What do you remember about my trip?"],
+    starters: [
+      "Find hotels in Berlin",
+      "A stay in Lisbon under $120 a night",
+      "Hotels in Paris next Friday, for two nights",
+      "What can you do?",
+    ],
     earlier: "显示更早的消息",
     latest: "跳到最新",
     sending: "正在发送…",
