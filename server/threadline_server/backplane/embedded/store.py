@@ -40,6 +40,7 @@ from threadline_server.backplane.embedded.connections import Connections
 from threadline_server.backplane.embedded.heads import Heads
 from threadline_server.backplane.embedded.leases import Leases
 from threadline_server.backplane.embedded.lock import DirectoryLock
+from threadline_server.backplane.embedded.recent_records import RecentRecords
 from threadline_server.backplane.embedded.schema import FILE_NAME, connect, prepare
 from threadline_server.backplane.embedded.syncer import Committed, Syncer, Waiting, rewrite, sync_file
 from threadline_server.backplane.embedded.turnstile import Turnstile
@@ -82,6 +83,7 @@ class EmbeddedBackplane:
         self._feeds = Feeds()
         self._hints = Hints()
         self._turnstile = Turnstile(self._on_free)
+        self._recent = RecentRecords()
         self._syncer = Syncer(
             on_durable=self._from_sync_thread, on_state=self._on_sync_state, mend=self._mend, sync=sync
         )
@@ -193,7 +195,10 @@ class EmbeddedBackplane:
         active = list(self._appender.active.items())
         self._appender.active.clear()
         for first in range(0, len(active), _TOUCHED_AT_ONCE):
-            await self._connections.write(catalogue.touch, active[first : first + _TOUCHED_AT_ONCE])
+            touched = active[first : first + _TOUCHED_AT_ONCE]
+            await self._connections.write(catalogue.touch, touched)
+            for session, _ in touched:
+                self._recent.forget(session)
 
     async def _checkpoint(self) -> None:
         if self._appender.pages < checkpoint.PAGES_DUE:
@@ -274,10 +279,17 @@ class EmbeddedBackplane:
         return there
 
     async def get_session(self, session: SessionId) -> SessionRecord:
-        return await self._connections.read(catalogue.get, session)
+        record = self._recent.get(session)
+        if record is None:
+            record = await self._recent.keep(self._connections.read(catalogue.get, session))
+        return record
 
     async def update_session(self, session: SessionId, **changes: object) -> SessionRecord:
-        record = await self._connections.write(catalogue.update, session, changes)
+        self._recent.forget(session)
+        try:
+            record = await self._connections.write(catalogue.update, session, changes)
+        finally:
+            self._recent.forget(session)
         await self._durable()
         return record
 
@@ -285,7 +297,11 @@ class EmbeddedBackplane:
         return await self._connections.read(catalogue.list_page, query)
 
     async def delete_session(self, session: SessionId) -> None:
-        await self._connections.write(catalogue.bury, session)
+        self._recent.forget(session)
+        try:
+            await self._connections.write(catalogue.bury, session)
+        finally:
+            self._recent.forget(session)
         self._heads.mark_deleted(session)
         self._leases.drop(session)
         self._feeds.deleted(session)
