@@ -77,7 +77,7 @@ APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get inst
 	fi
 
 .make/web-packages: web_demo/package-lock.json | .make/node-dir
-	cd web_demo && $(WITH_NODE_HERE) npm ci --silent --no-audit --no-fund
+	cd web_demo && $(WITH_NODE_HERE) npm ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 .make/web: .make/web-packages $(WEB_SOURCES)
@@ -86,7 +86,7 @@ APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get inst
 
 .make/node-tests: $(wildcard tests/node/package-lock.json) | .make/node-dir
 	if test -f tests/node/package-lock.json; then cd tests/node && \
-		PATH="$$(cat ../../.make/node-dir):$$PATH" npm ci --silent --no-audit --no-fund; fi
+		PATH="$$(cat ../../.make/node-dir):$$PATH" npm ci --loglevel=error --no-audit --no-fund; fi
 	@touch $@
 
 # A real Redis and a real browser, for the tests and benchmarks only.
