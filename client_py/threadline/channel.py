@@ -38,6 +38,9 @@ from threadline.replica import Replica
 PROVIDER_VERSION = "4.8.0"
 """The dialect spoken; servers send an application ping only to providers that state a version."""
 
+MAX_UNSENT_UPDATES = 1_000
+"""Local updates that wait for the socket; more are folded into one."""
+
 _log = logging.getLogger("threadline.channel")
 
 
@@ -318,6 +321,8 @@ class Channel:
         self.version += 1
         if self._answered:
             self._unsent.append(update)
+            if len(self._unsent) >= MAX_UNSENT_UPDATES:
+                self._unsent = [merge_updates(*self._unsent)]
             self.wake()
         self._progress()
 

@@ -7,6 +7,7 @@ async with threadline.connect("http://127.0.0.1:8000", token="ada") as client:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from threadline.backoff import Backoff
 from threadline.connection import Connection
-from threadline.errors import ConfigurationError, SessionNotFound
+from threadline.errors import ConfigurationError, SessionNotFound, Unauthorized
 from threadline.http_api import HttpApi, Unreachable
 from threadline.ids import parse_session_id, parse_user_id, uuid7
 from threadline.live_session import LiveSession
@@ -96,7 +97,8 @@ class Client:
                 await self._open_store(self.store, stack)
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(self._end_tasks)
-            await self.token.refresh()
+            with contextlib.suppress(Unauthorized):  # the connection tries again, and says so
+                await self.token.refresh()
             self.spawn(self.connection.run())
             if self.store is not None:
                 self.spawn(self.store.run())

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from threadline.backoff import Backoff
 from threadline.changed import Changed
 from threadline.channel import Channel, Phase, Stopped
-from threadline.errors import ConfigurationError, ProtocolError
+from threadline.errors import ConfigurationError, ProtocolError, Unauthorized
 from threadline.presence import RENEW_EVERY_S
 from threadline.protocol import close_codes, hocuspocus
 from threadline.protocol.limits import DEFAULT_LIMITS
@@ -136,7 +136,7 @@ class Connection:
             self._not_admitted(error.response.status_code)
         except InvalidURI as error:
             raise ConfigurationError(f"{self.url} is not the address of a server.") from error
-        except (OSError, TimeoutError, InvalidHandshake, ProtocolError) as error:
+        except (OSError, TimeoutError, InvalidHandshake, ProtocolError, Unauthorized) as error:
             self._failed(str(error) or type(error).__name__)
 
     async def _pause(self) -> None:
@@ -246,7 +246,9 @@ class Connection:
             self._tasks.create_task(self._send_token(channel))
 
     async def _send_token(self, channel: Channel) -> None:
-        await self.token.refresh()
+        """A fresh token where there is one; without it the server says why this document ends."""
+        with contextlib.suppress(Unauthorized):
+            await self.token.refresh()
         channel.authenticate_again()
 
     # why there is no socket

@@ -79,6 +79,7 @@ class Session:
     def _adopt(self, document: SessionDocument, *, undoable: bool = True) -> None:
         self.document = document
         self._undo = UndoStack(document.doc) if undoable else None
+        self._scribe = Scribe(document.messages, self.user_id, self._now_ms)
         doc = document.doc
         self._state = GuardedState("state", doc.get("state", type=Map), self._guard)
         self._context = GuardedState("meta", doc.get("meta", type=Map), self._guard, CONTEXT_PREFIX)
@@ -366,14 +367,11 @@ class Session:
         return self._now_ms() + int(ttl * 1000)
 
     def _write_message(self, role: str, content: str, fields: Mapping[str, Any]) -> Message:
-        return self._scribe().add({"role": role, "content": content, **fields})
+        return self._scribe.add({"role": role, "content": content, **fields})
 
     def _assign(self, wanted: list[Message | NewMessage]) -> None:
         with self.document.transaction():
-            self._scribe().assign(wanted)
-
-    def _scribe(self) -> Scribe:
-        return Scribe(self.messages, self.user_id, self._now_ms)
+            self._scribe.assign(wanted)
 
     def _retract(self, message_id: str) -> bool:
         message = self.messages.get(message_id)

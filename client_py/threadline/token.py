@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 
+from threadline.errors import Unauthorized
+
 TokenSource = str | Callable[[], str | Awaitable[str]]
 
 
@@ -20,7 +22,11 @@ class Token:
         return not isinstance(self._source, str)
 
     async def refresh(self) -> None:
+        """Raises Unauthorized where the source fails, whatever its reason."""
         if isinstance(self._source, str):
             return
-        value = self._source()
-        self.value = await value if inspect.isawaitable(value) else value
+        try:
+            value = self._source()
+            self.value = await value if inspect.isawaitable(value) else value
+        except Exception as error:
+            raise Unauthorized(f"No token could be fetched: {error}") from error

@@ -35,16 +35,17 @@ def history(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.text} for message in messages]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scribe:
     """Writes a transcript on this device alone, where no server gives messages their places.
 
-    `user` is who people's messages are by, `now_ms` the clock.
+    `user` is who people's messages are by, `now_ms` the clock. Nobody else gives places meanwhile.
     """
 
     messages: Messages
     user: str
     now_ms: Callable[[], int]
+    _last: int | None = None
 
     def add(self, fields: Mapping[str, Any], seq: Seq | None = None) -> Message:
         """A new message, at the end or at `seq`. Raises ValueError for an unknown role, NotSerializable."""
@@ -67,7 +68,9 @@ class Scribe:
         return Author(agent_user(name or ("system" if role == "system" else "assistant")), name=name)
 
     def next_seq(self) -> Seq:
-        return Seq(self.messages.highest_seq() + 1, _LOCAL_NODE)
+        """The place after all others; looked up once, then counted on."""
+        self._last = (self.messages.highest_seq() if self._last is None else self._last) + 1
+        return Seq(self._last, _LOCAL_NODE)
 
     def assign(self, wanted: Iterable[Message | NewMessage]) -> None:
         """Make the transcript be `wanted`: retract what is not in it, create what is new where it stands.

@@ -6,6 +6,7 @@ import pytest
 from tests.client.conftest import PATIENCE_S, Connect, Place, until
 
 import threadline
+from threadline.backoff import Backoff
 from threadline.document.intents import RunIntent, TitleIntent
 from threadline.errors import (
     ConfigurationError,
@@ -166,6 +167,20 @@ async def test_a_token_that_is_fetched(connect: Connect, place: Place) -> None:
         session = await client.open("trip")
         assert session.user_id == "ada"
     assert asked
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_cannot_be_fetched_yet(connect: Connect, place: Place) -> None:
+    failures = [OSError("no network"), LookupError("nobody signed in")]
+
+    def fetch() -> str:
+        if failures:
+            raise failures.pop()
+        return "ada"
+
+    async with threadline.connect(place.url, token=fetch, backoff=Backoff(0.01, 0.05)) as client:
+        assert (await client.open("trip")).user_id == "ada"
+    assert not failures
 
 
 @pytest.mark.asyncio

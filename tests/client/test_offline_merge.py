@@ -90,8 +90,10 @@ def play(seed: int) -> list[Device]:
     place, devices = Place(), [Device("a"), Device("b")]
     for device in devices:
         place.connect(device)
-    devices[0].edit(chance)
-    place.settle()
+    for _ in range(chance.randint(1, 6)):
+        chance.choice(devices).edit(chance)
+        if chance.random() < 0.5:
+            place.settle()
     for device in devices:
         place.cut(device)
     for _ in range(chance.randint(2, 12)):
