@@ -57,12 +57,12 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     )
     add_error_handlers(app)
     app.add_middleware(RequestFrame, max_body_bytes=parts.max_body_bytes)
+    app.router.routes.extend(parts.sockets)  # first: devices come more often than anybody else
     caller = caller_of(parts.authenticator)
     app.include_router(session_routes(parts.backplane, parts.access, caller))
     app.include_router(history_routes(parts.rooms, parts.access, caller))
     app.include_router(health_routes(parts.health, parts.metrics))
     if parts.pairing is not None:
         app.include_router(pairing_routes(parts.pairing))
-    app.router.routes.extend(parts.sockets)
     add_web_page(app, parts.web_page)
     return app
