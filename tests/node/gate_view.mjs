@@ -37,7 +37,7 @@ const xml = (node) => {
   const children = node.toArray().map(xml)
   if (!(node instanceof Y.XmlElement)) return { children }
   const attributes = {}
-  for (const [key, value] of Object.entries(node.getAttributes()).sort()) attributes[key] = plain(value)
+  for (const [key, value] of Object.entries(node.getAttributes()).sort()) attributes[key] = value instanceof Y.AbstractType ? 'a type' : plain(value)
   return { name: node.nodeName, attributes, children }
 }
 

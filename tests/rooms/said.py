@@ -7,6 +7,8 @@ from typing import Any
 
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
+_VALUES = (str, int, float, bool, bytes, bytearray, list, dict)
+
 
 def said(document: Doc[Any]) -> dict[str, object]:
     return {
@@ -15,6 +17,27 @@ def said(document: Doc[Any]) -> dict[str, object]:
         "a": _plain(document.get("a", type=Array)),
         "x": _xml(document.get("x", type=XmlFragment)),
     }
+
+
+def unformatted(view: Any) -> object:
+    """The view without formats: Yjs tidies them up as updates arrive, and tells its peers what it deleted."""
+    if isinstance(view, dict):
+        return {
+            key: _bare(value) if key in ("t", "text") else unformatted(value) for key, value in view.items()
+        }
+    return [unformatted(each) for each in view] if isinstance(view, list) else view
+
+
+def _bare(delta: Any) -> object:
+    if not isinstance(delta, list):
+        return unformatted(delta)
+    parts: list[Any] = []
+    for insert, _ in delta:
+        if isinstance(insert, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += insert
+        else:
+            parts.append(insert if isinstance(insert, str) else unformatted(insert))
+    return parts
 
 
 def document_of(*updates: bytes, client_id: int | None = None) -> Doc[Any]:
@@ -59,6 +82,11 @@ def _delta(text: Text | XmlText) -> list[object]:
     return list(parts)
 
 
+def _attribute(value: Any) -> object:
+    """pycrdt gives a type that is an attribute as the extension's own object."""
+    return _plain(value) if value is None or isinstance(value, _VALUES) else "a type"
+
+
 def _xml(node: XmlText | XmlElement | XmlFragment) -> dict[str, object]:
     if isinstance(node, XmlText):
         return {"text": _delta(node)}
@@ -66,5 +94,5 @@ def _xml(node: XmlText | XmlElement | XmlFragment) -> dict[str, object]:
     if not isinstance(node, XmlElement):
         return {"children": children}
     pairs: Any = node.attributes
-    attributes = {key: _plain(value) for key, value in pairs}
+    attributes = {key: _attribute(value) for key, value in pairs}
     return {"name": node.tag, "attributes": attributes, "children": children}

@@ -54,6 +54,7 @@ from threadline_server.rooms.update_reader import (
 from threadline_server.rooms.update_writer import (
     Accepted,
     cut_string,
+    write_at_key,
     write_collected,
     write_struct,
     write_update,
@@ -258,6 +259,11 @@ class Admission:
             self._take_gone(runs, length)
             return
         type_id = self._in_type
+        joined = self._in_key != NO_KEY and item.ref == ANY and item.length > 1
+        if joined:
+            # Yjs joins values that replaced each other once all are deleted. If not all are, deleting the map
+            # would make every Yjs replica throw.
+            item.ref = DELETED
         if self._judge is None:
             if self._index.type_flags[type_id] & TYPE_KIND_MASK == UNKNOWN_TYPE:
                 self._check_kind(item, type_id, self._in_key != NO_KEY)
@@ -270,8 +276,8 @@ class Admission:
         if self._in_key != NO_KEY:
             if right is not None and self._judge is not None:
                 malformed("a value at a key has a right origin")
-            if known:
-                self._write_instead(taken, item, write_struct(self._parsed.data, item, known, -1, 0))
+            if known or joined:
+                self._write_instead(taken, item, write_at_key(self._parsed.data, item, known))
             self._take_keyed(item, runs, length, origin, origin_clock)
         else:
             placed = self._take_listed(item, runs, length, origin, origin_clock, right)
@@ -410,7 +416,7 @@ class Admission:
     def _take_keyed(
         self, item: Struct, runs: ClientRuns, length: int, origin: ClientRuns | None, origin_clock: int
     ) -> None:
-        """The value it replaces is deleted with that, and so are all of its own units but the last."""
+        """The value it replaces is deleted with that."""
         index = self._index
         type_id = self._in_type
         start = runs.next
@@ -430,9 +436,6 @@ class Admission:
             index.add_shell(runs, type_id, key_id, length)
             return
         index.add_field(runs, type_id, key_id, follows)
-        if length > 1:
-            index.add_following_fields(runs, type_id, key_id, length - 1)
-            index.add_dead(runs, start, start + length - 1)
 
     def _take_listed(
         self,

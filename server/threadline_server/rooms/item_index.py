@@ -383,13 +383,6 @@ class ItemIndex:
             self._add_row(runs, type_id, FIELD | key_id << KIND_BITS)
         self._advance(runs, 1)
 
-    def add_following_fields(self, runs: ClientRuns, type_id: int, key_id: int, count: int) -> None:
-        """Units at the key that was written last, each of which replaces the one before it."""
-        if not self.extends_field(runs, type_id, key_id):
-            self.add_link(runs, runs, runs.next - 1)
-            self._add_row(runs, type_id, FIELD | key_id << KIND_BITS)
-        self._advance(runs, count)
-
     def add_shell(self, runs: ClientRuns, type_id: int, key_id: int, length: int) -> None:
         """`length` units that were deleted before they came here, each of which replaced the one before
         it."""

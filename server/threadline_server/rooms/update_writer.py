@@ -106,6 +106,15 @@ def write_struct(data: bytes, item: Struct, known: int, right_client: int, right
     return b"".join(parts)
 
 
+def write_at_key(data: bytes, item: Struct, known: int) -> bytes:
+    """The struct, which is at a key, without its first `known` units; its content may have become DELETED."""
+    if known:
+        return write_struct(data, item, known, -1, 0)
+    info = bytes((data[item.start] & 0xE0 | item.ref,))
+    content = encode_uint(item.length) if item.ref == DELETED else data[item.body : item.end]
+    return info + data[item.start + 1 : item.body] + content
+
+
 def _rest(data: bytes, item: Struct, known: int) -> bytes:
     rest = item.length - known
     if item.ref == DELETED:
