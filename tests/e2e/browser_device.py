@@ -1,0 +1,134 @@
+"""One device as a person has it: a browser with storage of its own and one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, expect
+from tests.e2e.until import until
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 820}
+TIMEOUT_MS = 20_000
+
+# What a browser says when its network is taken away, as these tests do.
+EXPECTED_OFFLINE = (
+    "net::ERR_INTERNET_DISCONNECTED",
+    "net::ERR_CONNECTION_REFUSED",
+    "WebSocket connection to",
+)
+
+
+class BrowserDevice:
+    """`user` on `name`; the page is on no session until `open`."""
+
+    def __init__(self, context: BrowserContext, url: str, user: str, name: str) -> None:
+        self.context = context
+        self.url = url
+        self.user = user
+        self.name = name
+        self.complaints: list[str] = []
+        self.page: Page
+
+    @classmethod
+    async def start(cls, browser: Browser, url: str, user: str, name: str, *, phone: bool) -> Self:
+        if phone:
+            context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+        else:
+            context = await browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+        context.set_default_timeout(TIMEOUT_MS)
+        device = cls(context, url, user, name)
+        identity = json.dumps({"token": user, "name": user, "device": name})
+        await context.add_init_script(f"localStorage.setItem('threadline.identity', {json.dumps(identity)})")
+        await device.new_page()
+        return device
+
+    async def new_page(self) -> None:
+        self.page = await self.context.new_page()
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", self._failed)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(text in message.text for text in EXPECTED_OFFLINE):
+            self.complaints.append(message.text)
+
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
+    async def open(self, session: str, *, saved: bool = True) -> None:
+        await self.page.goto(f"{self.url}/#/s/{session}")
+        await self.by("composer").wait_for()
+        if saved:
+            await self.is_saved()
+
+    async def close_page(self) -> None:
+        await self.page.close()
+
+    def by(self, test_id: str) -> Locator:
+        return self.page.get_by_test_id(test_id)
+
+    # what one does
+
+    async def send(self, text: str) -> None:
+        await self.by("composer").fill(text)
+        await self.by("composer").press("Enter")
+
+    async def type_draft(self, text: str) -> None:
+        await self.by("composer").fill(text)
+
+    async def set_state(self, key: str, value: str) -> None:
+        await self.show_panel()
+        await self.by("new-key").fill(key)
+        await self.by("new-value").fill(value)
+        await self.by("add-key").click()
+
+    async def show_panel(self) -> None:
+        if not await self.by("panel").is_visible():
+            await self.by("toggle-panel").click()
+
+    async def go_offline(self) -> None:
+        await self.context.set_offline(True)
+        await self.word("offline")
+
+    async def come_back(self) -> None:
+        await self.context.set_offline(False)
+
+    # what one sees
+
+    async def word(self, word: str) -> None:
+        await expect(self.by("saved")).to_have_attribute("data-word", word, timeout=TIMEOUT_MS)
+
+    async def is_saved(self) -> None:
+        await self.word("saved")
+
+    async def texts(self, role: str = "user") -> list[str]:
+        """The messages of a role, as they are shown, from the first to the last."""
+        part = ".bubble" if role == "user" else "[data-testid=text]"
+        found = self.page.locator(f"[data-testid=message][data-role={role}] {part}")
+        return [text.strip() for text in await found.all_inner_texts()]
+
+    async def sees(self, text: str) -> None:
+        await self.by("transcript").get_by_text(text).first.wait_for()
+
+    async def finished_answers(self, count: int) -> list[str]:
+        """Once there are `count` answers, all complete, what they say."""
+        answers = self.page.locator("[data-testid=message][data-role=assistant][data-status=complete]")
+        await expect(answers).to_have_count(count, timeout=2 * TIMEOUT_MS)
+        return await self.texts("assistant")
+
+    async def digest(self) -> str:
+        digest = await self.page.evaluate("window.threadline.digest()")
+        assert isinstance(digest, str)
+        return digest
+
+
+async def same_digest(*digests: Callable[[], Awaitable[str]]) -> str:
+    """Waits until all replicas have the same content, and gives back its digest."""
+
+    async def equal() -> str | None:
+        found = {await digest() for digest in digests}
+        return found.pop() if len(found) == 1 else None
+
+    return await until("equal digests", equal)

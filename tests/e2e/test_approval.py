@@ -1,0 +1,43 @@
+"""A call that needs a person's word: any device may give it, once."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+from tests.e2e.browser_device import same_digest
+from tests.e2e.conftest import Devices
+
+
+@pytest.fixture
+def agent() -> str:
+    return "tests.e2e.agents:booking"
+
+
+@pytest.mark.asyncio
+async def test_another_device_allows_the_call_and_all_say_who_did(devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    phone = await devices.device("bob", "Pixel 9", phone=True)
+    await laptop.open("trip")
+    await phone.open("trip")
+    await laptop.send("Book the hotel Adler")
+    await expect(laptop.by("approval")).to_contain_text("Adler")
+    await phone.by("approve").click()
+    for device in (laptop, phone):
+        await expect(device.by("approval-outcome")).to_contain_text("bob")
+        await expect(device.by("approve")).to_have_count(0)
+        await device.finished_answers(1)
+    await laptop.show_panel()
+    await expect(laptop.page.locator("[data-key=hotel]")).to_contain_text("Adler")
+    await same_digest(laptop.digest, phone.digest)
+
+
+@pytest.mark.asyncio
+async def test_what_was_not_allowed_is_not_done(devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    await laptop.open("trip")
+    await laptop.send("Book the hotel Adler")
+    await laptop.by("reject").click()
+    await expect(laptop.by("approval-outcome")).to_contain_text("ada")
+    await expect(laptop.by("stop")).to_have_count(0)
+    await laptop.show_panel()
+    await expect(laptop.page.locator("[data-key=hotel]")).to_have_count(0)

@@ -1,0 +1,60 @@
+"""Leaving in the middle of an answer: it goes on, once."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+from tests.e2e.browser_device import BrowserDevice, same_digest
+from tests.e2e.conftest import Devices
+from tests.server_process import ServerProcess
+
+import threadline
+
+ASKED = "Find hotels in Berlin"
+
+
+@pytest.fixture
+def agent() -> str:
+    return "tests.e2e.agents:slow"
+
+
+async def _started(device: BrowserDevice) -> None:
+    """The answer has its first words, or at least its first step."""
+    await device.page.locator("[data-testid=agent-chip], [data-role=assistant]").first.wait_for()
+
+
+@pytest.mark.asyncio
+async def test_a_reload_in_the_middle_of_an_answer(demo: ServerProcess, devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    witness = await devices.device("bob", "Witness")
+    await witness.open("trip")
+    await laptop.open("trip")
+    await laptop.send(ASKED)
+    await _started(laptop)
+    await laptop.page.reload()
+    (answer,) = await laptop.finished_answers(1)
+    assert [answer] == await witness.finished_answers(1)
+    await same_digest(laptop.digest, witness.digest)
+    async with threadline.connect(demo.url, token="eve") as client:
+        session = await client.open("trip")
+        assert len(session.runs) == 1
+        assert len(session.messages) == 2
+
+
+@pytest.mark.asyncio
+async def test_the_asking_page_is_closed_and_the_run_completes(demo: ServerProcess, devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    await laptop.open("trip")
+    await laptop.send(ASKED)
+    await laptop.is_saved()
+    await laptop.close_page()
+    async with threadline.connect(demo.url, token="ada", device="Terminal") as client:
+        session = await client.open("trip")
+        await session.until(lambda: session.runs.latest() is not None)
+        latest = session.runs.latest()
+        assert latest is not None
+        assert await session.run(latest.id).wait(60) == "completed"
+    phone = await devices.device("ada", "Pixel 9", phone=True)
+    await phone.open("trip")
+    assert len(await phone.finished_answers(1)) == 1
+    await expect(phone.by("stop")).to_have_count(0)
