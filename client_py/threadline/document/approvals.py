@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from threadline.document.digest import canonical
-from threadline.document.shared_map import SharedMap, value_at
+from threadline.document.shared_map import SharedMap, keys_of, value_at
 from threadline.document.steps import optional_number
 from threadline.document.values import JSON, mapping_of, number_of, plain, text_of, to_json
 
@@ -51,7 +51,7 @@ class Approvals:
         self._map = entries
 
     def __iter__(self) -> Iterator[Approval]:
-        found = (self.get(call) for call in list(self._map.keys()))
+        found = (self.get(call) for call in keys_of(self._map))
         return iter(sorted((a for a in found if a is not None), key=lambda a: (a.asked_at, a.call)))
 
     def get(self, call: str) -> Approval | None:

@@ -7,7 +7,7 @@ from typing import Any
 from pycrdt import Doc, Map, Text
 
 from threadline.document.digest import companion_digest
-from threadline.document.shared_map import SharedMap, value_at
+from threadline.document.shared_map import SharedMap, keys_of, value_at
 from threadline.document.state import FlatState
 from threadline.document.text_edit import rewrite
 from threadline.document.values import number_of
@@ -43,7 +43,7 @@ class ReadMarkers:
     @property
     def up_to(self) -> int:
         """The furthest any device of this user has read; 0 for nothing."""
-        return max((number_of(value_at(self._map, device)) for device in list(self._map.keys())), default=0)
+        return max((number_of(value_at(self._map, device)) for device in keys_of(self._map)), default=0)
 
     def mark(self, device: str, number: int) -> None:
         """Note that `device` has read up to `number`. It never goes back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from threadline.document.shared_map import SharedMap, value_at
+from threadline.document.shared_map import SharedMap, keys_of, value_at
 from threadline.document.values import plain
 
 FOLDED = "0"  # the share into which upkeep folds those of retired client ids; no client has the id 0
@@ -19,17 +19,17 @@ class Counters:
 
     def __getitem__(self, name: str) -> int | float:
         prefix = name + "/"
-        return sum(self._share(key) for key in list(self._map.keys()) if _counter_of(key) + "/" == prefix)
+        return sum(self._share(key) for key in keys_of(self._map) if _counter_of(key) + "/" == prefix)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({_counter_of(key) for key in list(self._map.keys()) if "/" in key}))
+        return iter(sorted({_counter_of(key) for key in keys_of(self._map) if "/" in key}))
 
     def __contains__(self, name: object) -> bool:
         return name in set(self)
 
     def to_dict(self) -> dict[str, int | float]:
         totals: dict[str, int | float] = {}
-        for key in list(self._map.keys()):
+        for key in keys_of(self._map):
             if "/" in key:
                 totals[_counter_of(key)] = totals.get(_counter_of(key), 0) + self._share(key)
         return dict(sorted(totals.items()))

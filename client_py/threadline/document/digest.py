@@ -14,6 +14,7 @@ from typing import Any
 
 from pycrdt import Array, Doc, Map, Text
 
+from threadline.document.shared_map import contents
 from threadline.document.values import JSON, plain
 
 SESSION_ROOTS: dict[str, type[Map[Any] | Text]] = {
@@ -46,7 +47,7 @@ def plain_content(value: object) -> JSON:
     if isinstance(value, Text):
         return str(value)
     if isinstance(value, Map):
-        return {key: plain_content(value.get(key)) for key in list(value.keys())}
+        return {key: plain_content(item) for key, item in contents(value).items()}
     if isinstance(value, Array):
         return [plain_content(item) for item in value]
     return plain(value)

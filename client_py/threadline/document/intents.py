@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
-from threadline.document.shared_map import SharedMap, value_at
+from threadline.document.shared_map import SharedMap, keys_of, value_at
 from threadline.document.values import JSON, mapping_of, number_of, plain, strings_of, text_of, to_json
 from threadline.ids import owner_of
 
@@ -102,7 +102,7 @@ class Intents:
         self._map = entries
 
     def ids(self) -> list[str]:
-        return list(self._map.keys())
+        return keys_of(self._map)
 
     def get(self, intent_id: str) -> Intent | None:
         """None where it is missing or not an intent that this version knows."""

@@ -11,8 +11,9 @@ from typing import NamedTuple, overload
 
 from pycrdt import Map, Text
 
-from threadline.document.shared_map import SharedMap, map_at, text_at, value_at
+from threadline.document.shared_map import SharedMap, map_at, plain_values, text_at, value_at
 from threadline.document.text_edit import append
+from threadline.document.transcript_order import Place, TranscriptOrder
 from threadline.document.values import JSON, mapping_of, number_of, plain, text_of, to_json
 
 
@@ -91,7 +92,7 @@ class Messages:
 
     def __init__(self, entries: SharedMap) -> None:
         self._map = entries
-        self._stamps: dict[str, Seq] = {}
+        self._order = TranscriptOrder(entries, self._place)
 
     def __len__(self) -> int:
         return len(self.ids())
@@ -128,11 +129,7 @@ class Messages:
         """Ids in transcript order: by `seq`, then node; those without one last, by time; `retracted` ones
         on request.
         """
-        with self._map.doc.transaction():
-            placed = [(self._place(key), key) for key in list(self._map.keys())]
-            placed = [(place, key) for place, key in placed if place is not None]
-            placed.sort()
-            return [key for _, key in placed if retracted or self._status(key) != MessageStatus.RETRACTED]
+        return self._order.ids(hidden=retracted)
 
     def create(
         self,
@@ -161,6 +158,7 @@ class Messages:
         entry["text"] = Text(to_text(text))
         with self._map.doc.transaction():
             self._map[message_id] = Map(entry)
+            self._order.touch(message_id)
         message = self.get(message_id)
         assert message is not None
         return message
@@ -178,6 +176,7 @@ class Messages:
 
     def set_status(self, message_id: str, status: MessageStatus) -> None:
         self._entry(message_id)["status"] = str(status)
+        self._order.touch(message_id)
 
     def set_data(self, message_id: str, data: object) -> None:
         self._entry(message_id)["data"] = to_json(data, "/data")
@@ -188,15 +187,16 @@ class Messages:
         with self._map.doc.transaction():
             entry["seq"] = [seq.number, seq.node]
             entry["received_at"] = received_at
+            self._order.touch(message_id)
 
     def unstamped(self) -> list[str]:
-        """Ids of complete entries that have no place yet, in the order they are shown."""
-        return [key for key in self.ids(retracted=True) if key not in self._stamps]
+        """Ids of messages that have no place yet, in the order they are shown."""
+        return [message_id for message_id in self.ids(retracted=True) if self._seq(message_id) is None]
 
     def highest_seq(self) -> int:
         """The highest number stamped so far; 0 where there is none."""
-        self.ids(retracted=True)
-        return max((seq.number for seq in self._stamps.values()), default=0)
+        stamps = (self._seq(message_id) for message_id in reversed(self.ids(retracted=True)))
+        return next((seq.number for seq in stamps if seq is not None), 0)
 
     def _entry(self, message_id: str) -> SharedMap:
         entry = map_at(self._map, message_id)
@@ -204,23 +204,23 @@ class Messages:
             raise KeyError(message_id)
         return entry
 
-    def _place(self, message_id: str) -> tuple[int, int, str] | None:
-        """A sort key; None where a required key is missing. A stamp is written once, so it is remembered."""
-        seq = self._stamps.get(message_id)
-        if seq is not None:
-            return 0, seq.number, seq.node
+    def _seq(self, message_id: str) -> Seq | None:
         entry = map_at(self._map, message_id)
-        if entry is None or any(key not in entry for key in REQUIRED_KEYS) or text_at(entry, "text") is None:
-            return None
-        seq = read_seq(value_at(entry, "seq"))
-        if seq is None:
-            return 1, number_of(value_at(entry, "created_at")), ""
-        self._stamps[message_id] = seq
-        return 0, seq.number, seq.node
+        return None if entry is None else read_seq(value_at(entry, "seq"))
 
-    def _status(self, message_id: str) -> str:
+    def _place(self, message_id: str) -> tuple[Place, bool] | None:
+        """Where a message stands and whether it is shown; None where a required key is missing."""
         entry = map_at(self._map, message_id)
-        return "" if entry is None else text_of(value_at(entry, "status"))
+        if entry is None or text_at(entry, "text") is None:
+            return None
+        fields = plain_values(entry, (*REQUIRED_KEYS, "status", "seq"))
+        if any(key not in fields for key in REQUIRED_KEYS):
+            return None
+        shown = fields.get("status") != MessageStatus.RETRACTED
+        seq = read_seq(fields.get("seq"))
+        if seq is None:
+            return (1, number_of(fields["created_at"]), ""), shown
+        return (0, seq.number, seq.node), shown
 
 
 def to_text(value: str) -> str:
@@ -248,9 +248,9 @@ _KNOWN_KEYS = {*REQUIRED_KEYS, "status", "run", "parent", "data", "attachments",
 def _read(message_id: str, entry: SharedMap) -> Message | None:
     with entry.doc.transaction():
         text = text_at(entry, "text")
-        if text is None or any(key not in entry for key in REQUIRED_KEYS):
+        fields = plain_values(entry)
+        if text is None or any(key not in fields for key in REQUIRED_KEYS):
             return None
-        fields = {key: plain(value_at(entry, key)) for key in list(entry.keys()) if key != "text"}
         body = str(text)
     attachments = fields.get("attachments")
     return Message(

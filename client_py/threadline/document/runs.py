@@ -13,7 +13,7 @@ from pycrdt import Array, Map
 from threadline.document.approvals import Approval, Approvals
 from threadline.document.intents import RunIntent
 from threadline.document.lifecycle import Cause, RunStatus, check
-from threadline.document.shared_map import SharedMap, array_at, map_at, value_at
+from threadline.document.shared_map import SharedMap, array_at, keys_of, map_at, plain_values, value_at
 from threadline.document.steps import Fault, Step, Steps, StepType, open_step, optional_number, read_fault
 from threadline.document.values import (
     JSON,
@@ -117,7 +117,7 @@ class Runs:
     def ids(self) -> list[str]:
         """Ids by `number`, then by id; entries that lack a required key are left out."""
         with self._map.doc.transaction():
-            found = [(map_at(self._map, key), key) for key in list(self._map.keys())]
+            found = [(map_at(self._map, key), key) for key in keys_of(self._map)]
             numbered = [
                 (number_of(plain(value_at(entry, "number"))), key)
                 for entry, key in found
@@ -197,10 +197,11 @@ class Runs:
         return _read(run_id, entry, with_steps=False)
 
     def _entry(self, run_id: str) -> SharedMap | None:
-        entry = map_at(self._map, run_id)
-        if entry is None or any(key not in entry for key in REQUIRED_KEYS):
-            return None
-        return entry
+        with self._map.doc.transaction():
+            entry = map_at(self._map, run_id)
+            if entry is None or any(key not in entry for key in REQUIRED_KEYS):
+                return None
+            return entry
 
 
 class RunWriter:
@@ -269,11 +270,7 @@ def _status(entry: SharedMap) -> RunStatus:
 
 def _read(run_id: str, entry: SharedMap, *, with_steps: bool = True) -> Run:
     with entry.doc.transaction():
-        fields = {
-            key: plain(value_at(entry, key))
-            for key in list(entry.keys())
-            if key not in ("steps", "approvals")
-        }
+        fields = plain_values(entry)
         steps, approvals = (_inner(entry)) if with_steps else ((), ())
     tools = fields.get("tools")
     return Run(

@@ -26,8 +26,8 @@ from typing import Protocol
 
 from threadline.document.alignment import align
 from threadline.document.order_key import Suffix, is_order_key, keys_between, random_suffix
-from threadline.document.shared_map import SharedMap, value_at
-from threadline.document.values import JSON, number_of, plain, same, to_json
+from threadline.document.shared_map import SharedMap, keys_of, plain_values, value_at
+from threadline.document.values import JSON, number_of, same, to_json
 
 DICT_MARK = "~{"
 LIST_MARK = "~["
@@ -310,19 +310,15 @@ class FlatState:
         path = self._path(key)
         beneath = path + "/"
         foreign = key if self._prefix == "" and not key.startswith("/") else path
-        return {
-            k: plain(value_at(self._map, k))
-            for k in list(self._map.keys())
-            if k in (path, foreign) or k.startswith(beneath)
-        }
+        return plain_values(
+            self._map, [k for k in keys_of(self._map) if k in (path, foreign) or k.startswith(beneath)]
+        )
 
     def _entries(self) -> dict[str, JSON]:
+        if self._prefix == "":
+            return plain_values(self._map)
         beneath = self._prefix + "/"
-        return {
-            k: plain(value_at(self._map, k))
-            for k in list(self._map.keys())
-            if k.startswith(beneath) or self._prefix == ""
-        }
+        return plain_values(self._map, [k for k in keys_of(self._map) if k.startswith(beneath)])
 
 
 def _with_expiry(change: Change, mark: str, stored: Mapping[str, JSON], expires_at_ms: int | None) -> Change:

@@ -8,8 +8,8 @@ from typing import Any
 
 from pycrdt import Array, Map, Text
 
-from threadline.document.shared_map import SharedMap, text_at, value_at
-from threadline.document.values import JSON, mapping_of, number_of, plain, text_of, to_json
+from threadline.document.shared_map import SharedMap, plain_values, text_at
+from threadline.document.values import JSON, mapping_of, number_of, text_of, to_json
 
 
 class StepType(StrEnum):
@@ -134,7 +134,7 @@ def read_step(number: int, entry: SharedMap) -> Step:
     if not entry.is_integrated:
         return Step(number=number, type="", at=0)
     with entry.doc.transaction():
-        fields = {key: plain(value_at(entry, key)) for key in list(entry.keys()) if key != "text"}
+        fields = plain_values(entry)
         text = text_at(entry, "text")
         body = "" if text is None else str(text)
     return Step(
