@@ -42,6 +42,7 @@ from threadline_server.edge.pairing import Pairing, kept_key
 from threadline_server.edge.socket_routes import socket_routes
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
 from threadline_server.rooms.draft import Created
+from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.worker import Worker, hint_at
@@ -79,6 +80,7 @@ class Core:
             now_ms=unix_ms,
             on_created=self._created,
             report=_report_room_failure,
+            marks=None if settings.redis else LoadMarks(settings.data / "loading"),
         )
         self.worker = self._build_worker()
         self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)

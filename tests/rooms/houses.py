@@ -28,7 +28,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 class House:
-    """The failures that rooms reported are in `reports`; a test that expects none need not look."""
+    """`rooms` are those of one node, `other` those of a second. Failures that rooms reported are in
+    `reports`, which must be empty in the end.
+    """
 
     def __init__(self, directory: Path, options: RoomOptions | None = None) -> None:
         self.directory = directory
@@ -52,14 +54,16 @@ class House:
         self.backplane = EmbeddedBackplane(self.directory)
         await self.backplane.open()
         self._stack.push_async_callback(self.backplane.close)
-        self.rooms = await self._stack.enter_async_context(
-            Rooms(
-                self.backplane,
-                self.options,
-                now_s=lambda: self.now_s,
-                on_created=lambda document, created: self.created.extend(created),
-                report=lambda message, document, error: self.reports.append(f"{message}: {error!r}"),
-            )
+        self.rooms = await self._stack.enter_async_context(self._make())
+        self.other = await self._stack.enter_async_context(self._make())
+
+    def _make(self) -> Rooms:
+        return Rooms(
+            self.backplane,
+            self.options,
+            now_s=lambda: self.now_s,
+            on_created=lambda document, created: self.created.extend(created),
+            report=lambda message, document, error: self.reports.append(f"{message}: {error!r}"),
         )
 
     async def shut(self) -> None:
@@ -78,6 +82,9 @@ class House:
         """The room of a session, which is created if need be."""
         await self.create(session)
         return await self.rooms.open(DocumentName(session))
+
+    async def other_room(self) -> Room:
+        return await self.other.open(TRIP)
 
     async def unload(self, room: Room) -> None:
         """Let the grace period pass."""

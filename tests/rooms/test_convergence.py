@@ -80,8 +80,8 @@ class Conversation(RuleBasedStateMachine):
     def two_are_there(self, client_ids: list[int]) -> None:
         """Concurrent edits are ordered by client ids, so their order matters."""
         self.devices = [Unreliable(number, client) for number, client in enumerate(client_ids)]
-        self.connect(0)
-        self.connect(1)
+        self.connect(0, False)
+        self.connect(1, False)
 
     def _online(self) -> bool:
         return any(device.room is not None for device in self.devices)
@@ -150,10 +150,7 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def deliver_all(self, which: int) -> None:
-        device = self.devices[which]
-        outbox, device.outbox = device.outbox, []
-        for update in outbox:
-            self.run(self._send(device, update))
+        self.run(self._send_all(self.devices[which]))
 
     @rule(which=WHICH, place=PLACE)
     def lose(self, which: int, place: float) -> None:
@@ -161,11 +158,18 @@ class Conversation(RuleBasedStateMachine):
         if device.outbox:
             device.outbox.pop(round(place * (len(device.outbox) - 1)))
 
-    @rule(which=WHICH)
-    def connect(self, which: int) -> None:
+    @rule(which=WHICH, elsewhere=st.booleans())
+    def connect(self, which: int, elsewhere: bool) -> None:
         device = self.devices[which]
         if device.room is None:
-            self.run(self._join(device))
+            self.run(self._join(device, elsewhere=elsewhere))
+
+    @rule(which=WHICH)
+    def change_nodes(self, which: int) -> None:
+        """In one moment: the other node has not heard of what was just sent."""
+        device = self.devices[which]
+        if device.room is not None:
+            self.run(self._move(device))
 
     @rule(which=WHICH)
     def disconnect(self, which: int) -> None:
@@ -181,9 +185,23 @@ class Conversation(RuleBasedStateMachine):
     async def _send(self, device: Unreliable, update: bytes) -> None:
         device.send(update)
 
-    async def _join(self, device: Unreliable) -> None:
+    async def _join(self, device: Unreliable, *, elsewhere: bool = False) -> None:
         device.congested = False
-        device.join(await self.house.room())
+        room = await self.house.other_room() if elsewhere else await self.house.room()
+        device.join(room)
+
+    async def _move(self, device: Unreliable) -> None:
+        other, here = await self.house.other_room(), await self.house.room()
+        await self._send_all(device)
+        target = here if device.room is other else other
+        device.leave()
+        device.congested = False
+        device.join(target)
+
+    async def _send_all(self, device: Unreliable) -> None:
+        outbox, device.outbox = device.outbox, []
+        for update in outbox:
+            device.send(update)
 
     async def _leave(self, device: Unreliable) -> None:
         device.leave()
@@ -203,12 +221,13 @@ class Conversation(RuleBasedStateMachine):
         self.run(self._unload())
 
     async def _settle(self) -> None:
-        room = await self.house.room()
-        await until(lambda: room.log.tail.durable and room.interlude is None)
+        for room in (await self.house.room(), await self.house.other_room()):
+            await until(lambda room=room: room.log.tail.durable and room.interlude is None)  # type: ignore[misc]
 
     async def _unload(self) -> None:
         for device in self.devices:
-            device.leave()
+            if device.room is not None and device.room is not self.house.other.get(TRIP):
+                device.leave()
         await self.house.unload(await self.house.room())
 
     # what must hold

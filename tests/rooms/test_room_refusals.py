@@ -68,7 +68,11 @@ async def test_a_viewer_reads_but_does_not_write(house: House) -> None:
     ada.say("hello")
     await until(lambda: viewer.texts == ["hello"])
     viewer.say("me too")
-    assert viewer.closed is not None
+    assert viewer.frames(REFUSED)
+    assert viewer.closed is None
+    ada.say("again")
+    await until(lambda: "again" in viewer.texts)
+    assert ada.texts == ["hello", "again"]
 
 
 def three_updates(device: Device) -> list[bytes]:

@@ -25,6 +25,10 @@ class Contributor:
         """`count` of its messages are durable."""
         raise NotImplementedError
 
+    def decline(self, *, whole: bool) -> bool:
+        """A message of it was refused. True: it has been told, and takes part on; False: this ends it."""
+        return False
+
     def end(self, close: CloseCode, detail: str = "") -> None:
         """It takes part no longer; the room has forgotten it already."""
         raise NotImplementedError

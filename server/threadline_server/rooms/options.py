@@ -60,6 +60,12 @@ class RoomOptions:
     load_timeout_s: float = 60.0
     """One load from the store."""
 
+    examination_memory_bytes: int = 2048 * MIB
+    """Address space of the child process that first reads a session which ended a process before."""
+
+    examination_timeout_s: float = 30.0
+    """Its time."""
+
     stop_wait_s: float = 5.0
     """How long a stopping node waits for its last turns to become durable."""
 

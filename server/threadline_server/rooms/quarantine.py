@@ -33,9 +33,7 @@ class Quarantine:
         if until is None:
             return
         if self._now_s() < until:
-            raise SessionError(
-                f"{document} cannot be read safely and is set aside.", session_id=document, code="quarantined"
-            )
+            raise _set_aside(document)
         del self._until[document]
 
     def blame(self, document: DocumentName) -> None:
@@ -47,7 +45,19 @@ class Quarantine:
         if failures >= self._options.load_attempts:
             self._until[document] = self._now_s() + self._options.quarantine_s
 
+    def condemn(self, document: DocumentName) -> SessionError:
+        """Its data ended a process: refused at once, with what is given back."""
+        self._failures[document] = self._options.load_attempts
+        self.blame(document)
+        return _set_aside(document)
+
     def forgive(self, document: DocumentName) -> None:
         """It was loaded, or repaired."""
         self._failures.pop(document, None)
         self._until.pop(document, None)
+
+
+def _set_aside(document: DocumentName) -> SessionError:
+    return SessionError(
+        f"{document} cannot be read safely and is set aside.", session_id=document, code="quarantined"
+    )

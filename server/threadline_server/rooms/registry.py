@@ -20,7 +20,9 @@ from threadline.protocol import close_codes
 from threadline_server.backplane.base import Backplane, DocumentName, Fence
 from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
 from threadline_server.rooms.draft import Created
+from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
 from threadline_server.rooms.host import Counts, Host
+from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.loading import Loaded, load
 from threadline_server.rooms.local_replica import LocalReplica, free_client
 from threadline_server.rooms.options import RoomOptions
@@ -55,6 +57,7 @@ class Rooms:
         now_s: Callable[[], float] = time.monotonic,
         on_created: Callable[[DocumentName, Sequence[Created]], None] = _ignore,
         report: Callable[[str, DocumentName, BaseException], None] = _silent,
+        marks: LoadMarks | None = None,
     ) -> None:
         self.host = Host(
             backplane=backplane,
@@ -75,6 +78,7 @@ class Rooms:
         self._dirty: list[Room] = []
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._marks = marks
         self._stopping = False
         self._quarantine = Quarantine(self.host.options, now_s)
         self._loop: asyncio.AbstractEventLoop
@@ -201,8 +205,7 @@ class Rooms:
     async def _load(self, document: DocumentName, loading: asyncio.Future[Room]) -> None:
         """Whatever goes wrong goes to those who wait; the next who asks tries again."""
         try:
-            loaded = await load(self.host, document)
-            room = self._enter(document, loaded)
+            room = self._enter(document, await self._load_carefully(document))
         except BaseException as error:  # noqa: BLE001
             self._load_failed(document, loading, error)
         else:
@@ -210,6 +213,20 @@ class Rooms:
             loading.set_result(room)
         finally:
             del self._loading[document]
+
+    async def _load_carefully(self, document: DocumentName) -> Loaded:
+        """What ended a process before is read by a child process first; if that fails, its mark stays."""
+        marks = self._marks
+        if marks is None:
+            return await load(self.host, document)
+        if marks.is_suspect(document):
+            stored = await self.host.backplane.load(document)
+            await examine(updates_of(stored), self.host.options)
+        await marks.begin(document)
+        try:
+            return await load(self.host, document)
+        finally:
+            await marks.end(document)
 
     def _enter(self, document: DocumentName, loaded: Loaded) -> Room:
         if self._stopping:
@@ -227,7 +244,10 @@ class Rooms:
             loading.cancel()
             raise error
         self.host.counts.load_failures += 1
-        if isinstance(error, StoreError) and self.host.backplane.healthy:
+        if isinstance(error, UnsafeDocument):
+            self.host.report("A session is set aside", document, error)
+            error = self._quarantine.condemn(document)
+        elif isinstance(error, StoreError) and self.host.backplane.healthy:
             self._quarantine.blame(document)
         if not isinstance(error, ThreadlineError):
             self.host.report("A room could not be loaded", document, error)

@@ -294,7 +294,8 @@ class Room:
             gap = self.log.contribute(contributor, contributor.actor, update, whole=whole, fence=fence)
         except Refused as refused:
             self.host.counts.refused += 1
-            self.expel(contributor, close_codes.REPLICA_REJECTED, str(refused))
+            if not contributor.decline(whole=whole):
+                self.expel(contributor, close_codes.REPLICA_REJECTED, str(refused))
             return
         except ProtocolError as error:
             self._expel_malformed(contributor, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threadline.actors import Actor
+from threadline.actors import Actor, Role
 from threadline.protocol.close_codes import REPLICA_REJECTED, CloseCode
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.member import Member
@@ -42,6 +42,15 @@ class Seat(Contributor):
             self.unsaved += count
         elif data := self.member.encoder.saved(count):
             self.member.write(data)
+
+    def decline(self, *, whole: bool) -> bool:
+        """A viewer reads on, as with other servers: stock clients let people type into what they only read."""
+        if self.actor.role is not Role.VIEWER:
+            return False
+        self.settle(whole=whole, gap=False)
+        if not self.member.congested and (refused := self.member.encoder.refused()):
+            self.member.write(refused)
+        return True
 
     def end(self, close: CloseCode, detail: str = "") -> None:
         if close is REPLICA_REJECTED and (refused := self.member.encoder.refused()):
