@@ -191,6 +191,9 @@ async def test_a_viewer_reads(published_clients: None, tmp_path: Path) -> None:
         await ada.set("/nights", 3)
         await ada.until_saved()
         assert await ada.read("d.state['/city']") == "Berlin"
+        await eve.until("d.state['/nights'] === 3 && d.unsynced")
+        await fay.until("d.state['/nights'] === 3")
+        assert await eve.read("d.closed") is None
         stranger = await node.hocuspocus("gus", "trip", "gus")
         await stranger.until("d.denied?.startsWith('forbidden: ')")
         stranger = await node.ywebsocket("hal", "trip", "hal")

@@ -44,7 +44,7 @@ class Seat(Contributor):
             self.member.write(data)
 
     def decline(self, *, whole: bool) -> bool:
-        """A viewer reads on, as with other servers: stock clients let people type into what they only read."""
+        """A viewer reads on, as with other servers: stock clients let people type into what they read."""
         if self.actor.role is not Role.VIEWER:
             return False
         self.settle(whole=whole, gap=False)
