@@ -324,7 +324,7 @@ def session_fixture() -> dict[str, Any]:
     document = session()
     return {
         "update": document.doc.get_update().hex(),
-        "content": digests.content(document.doc, digests.SESSION_ROOTS),
+        "content": json.loads(digests.canonical(digests.content(document.doc, digests.SESSION_ROOTS))),
         "digest": document.digest(),
         "title": document.meta.title,
         "context": document.meta.context.to_dict(),

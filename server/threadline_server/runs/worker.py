@@ -70,6 +70,11 @@ class Worker:
     def agents(self) -> Sequence[Agent]:
         return tuple(self._shop.agents.values())
 
+    @property
+    def holder(self) -> str:
+        """The name under which this worker holds leases."""
+        return self._shop.holder
+
     def stats(self) -> dict[str, float]:
         return {"sessions": len(self._working), "agents": len(self._shop.agents)}
 
