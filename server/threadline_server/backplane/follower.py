@@ -1,9 +1,8 @@
 """Ordered and gap-free from a live feed that may lose: the reader's half of every backplane's `follow`.
 
-A follower takes turns as they are announced. One that comes too early shows a hole: the follower then reads
-the log from where it stands until it has caught up, and ignores what is announced meanwhile, since that is in
-the log too. Only while a turn of its own node is on its way does it keep what is early: that turn may fill
-the hole.
+A follower takes turns as they are announced. One that comes too early shows a hole: the follower keeps it and
+reads the log from where it stands, until that meets what it kept. Only while a turn of its own node is on its
+way does it not read: that turn may fill the hole.
 """
 
 from __future__ import annotations
@@ -83,26 +82,30 @@ class Follower:
         """A turn from the live feed: deliver it when it is next, read the log when it is not."""
         if turn.position > self.announced:
             self.announced = turn.position
-        if self.repairing or self.closed:
+        if self.closed:
             return
-        if turn.position == self.position + 1:
+        if turn.position == self.position + 1 and not self.repairing:
             self._deliver(turn)
             self._deliver_early()
         elif turn.position > self.position:
             self._keep_early(turn)
 
     def _keep_early(self, turn: LoggedTurn) -> None:
-        if self._expects(self.document) and len(self._early) < MAX_EARLY:
+        if len(self._early) < MAX_EARLY:
             self._early[turn.position] = turn
-        else:
+            if self._expects(self.document):
+                return
+        if not self.repairing:
             self.catch_up()
 
     def _deliver_early(self) -> None:
         while self._early and not self.closed:
             turn = self._early.pop(Position(self.position + 1), None)
             if turn is None:
-                return
+                break
             self._deliver(turn)
+        if self._early:
+            self._early = {at: turn for at, turn in self._early.items() if at > self.position}
 
     def announce(self, position: Position) -> None:
         """The log has a turn at `position`."""
@@ -121,7 +124,6 @@ class Follower:
         self._again = True
         if not self.repairing and not self.closed:
             self.repairing = True
-            self._early.clear()
             self._repair(self)
 
     def _deliver(self, turn: LoggedTurn) -> None:
@@ -136,6 +138,7 @@ class Follower:
             turns, trimmed = await read(self.document, self.position, READ_LIMIT)
             if not self._deliver_read(turns, trimmed):
                 return
+            self._deliver_early()
             if self._is_through(len(turns)):
                 break
         self.repairing = False

@@ -27,6 +27,9 @@ class Objects(Protocol):
 
     async def get(self, key: str) -> bytes | None: ...
 
+    async def delete(self, key: str) -> None:
+        """Idempotent."""
+
     async def delete_under(self, prefix: str) -> None:
         """Delete every key that begins with `prefix/`. Idempotent."""
 
@@ -34,6 +37,11 @@ class Objects(Protocol):
 def blob_key(session: SessionId, blob: str) -> str:
     """Where a blob lies: names are hashed, so that any text is a name and none leads out of the folder."""
     return f"{session_prefix(session)}/{sha256(blob.encode()).hexdigest()}"
+
+
+def cold_key(session: SessionId, document: str, name: str) -> str:
+    """Where a document lies that is out of Redis; `name` tells one time of it from another."""
+    return f"{session_prefix(session)}/cold-{sha256(document.encode()).hexdigest()[:32]}-{name}"
 
 
 def session_prefix(session: SessionId) -> str:
@@ -52,6 +60,9 @@ class DirectoryObjects:
 
     async def get(self, key: str) -> bytes | None:
         return await anyio.to_thread.run_sync(self._get, key)
+
+    async def delete(self, key: str) -> None:
+        await anyio.to_thread.run_sync(self._delete, key)
 
     async def delete_under(self, prefix: str) -> None:
         await anyio.to_thread.run_sync(self._delete_under, prefix)
@@ -85,6 +96,12 @@ class DirectoryObjects:
             return None
         except OSError as error:
             raise StoreError(f"{self.root / key} cannot be read: {error}.") from error
+
+    def _delete(self, key: str) -> None:
+        try:
+            (self.root / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.root / key} cannot be deleted: {error}.") from error
 
     def _delete_under(self, prefix: str) -> None:
         try:

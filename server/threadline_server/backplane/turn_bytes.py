@@ -193,3 +193,24 @@ def advance(clocks: dict[int, int], turns: Iterable[Turn]) -> dict[int, int]:
                 if span.end > clocks.get(span.client, 0):
                     clocks[span.client] = span.end
     return clocks
+
+
+def encode_parts(parts: Iterable[bytes]) -> bytes:
+    """Runs of bytes one after another, each with its length."""
+    out = bytearray()
+    for part in parts:
+        _put(out, len(part))
+        out += part
+    return bytes(out)
+
+
+def decode_parts(data: bytes) -> list[bytes]:
+    """The runs that `encode_parts` was given. Raises DamagedTurn."""
+    reader = _Reader(data)
+    parts = []
+    try:
+        while reader.offset < len(data):
+            parts.append(reader.run())
+    except IndexError as error:
+        raise DamagedTurn("Stored bytes end in the middle of a number.") from error
+    return parts

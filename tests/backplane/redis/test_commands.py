@@ -36,4 +36,5 @@ async def test_a_turn_is_one_script_and_one_message(nodes: Nodes, redis: RedisSe
     touches = made["evalsha"] - TURNS  # the catalogue learns of activity once in a while, not once a turn
     assert 0 <= touches <= 10
     assert (made["spublish"], made["xadd"]) == (TURNS, TURNS)
-    assert (made["xrange"], made["xread"], made["publish"]) == (0, 0, 0)
+    assert (made["xread"], made["publish"]) == (0, 0)
+    assert made["xrange"] <= TURNS // 20  # a message that is late on a busy machine looks lost

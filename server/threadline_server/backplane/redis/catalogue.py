@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from threadline.errors import SessionDeleted, SessionNotFound, StoreError
 from threadline.ids import SessionId
@@ -28,13 +29,22 @@ from threadline_server.backplane.facets import (
     write_cursor,
 )
 from threadline_server.backplane.redis.documents import raise_missing
-from threadline_server.backplane.redis.keys import INDEX, IndexPart, index_part_of, session_keys
+from threadline_server.backplane.redis.keys import (
+    INDEX,
+    IndexPart,
+    index_part_of,
+    member_of,
+    session_keys,
+    session_of,
+)
 from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.scripts import Script
 
+# The marks of this module carry members of the index, byte for byte as characters, so both order them alike.
 _NEWEST = Mark((1 << 53) - 1, "")
 _MOST_FOUND = 500
 _ATTEMPTS = 50
+_EMPTY: list[Any] = ["", 0, "", "", "", "", (), {}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +54,38 @@ class Versioned:
 
 
 def _encode(record: SessionRecord) -> str:
-    fields = {
-        "owner": record.owner,
-        "created_ms": record.created_ms,
-        "title": record.title,
-        "agent": record.agent,
-        "status": record.status,
-        "parent": record.parent,
-        "labels": record.labels,
-        "members": record.members,
-    }
-    return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
+    """A row without names, since there may be very many of them; empty fields at its end are left out."""
+    fields: list[object] = [
+        record.owner,
+        record.created_ms,
+        record.title,
+        record.agent,
+        record.status,
+        record.parent,
+        record.labels,
+        record.members,
+    ]
+    while not fields[-1]:
+        fields.pop()
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
 def _decode(session: SessionId, lineage: bytes, record: bytes, active: bytes) -> SessionRecord:
-    fields = {"created_ms": 0, "owner": ""} | json.loads(record)
-    labels = tuple(fields.pop("labels", ()))
-    return SessionRecord(id=session, lineage=lineage.decode(), active_ms=int(active), labels=labels, **fields)
+    fields = json.loads(record)
+    owner, created_ms, title, agent, status, parent, labels, members = fields + _EMPTY[len(fields) :]
+    return SessionRecord(
+        session,
+        lineage.decode(),
+        owner,
+        created_ms,
+        int(active),
+        title,
+        agent,
+        status,
+        parent,
+        tuple(labels),
+        dict(members),
+    )
 
 
 class Catalogue:
@@ -121,12 +146,15 @@ class Catalogue:
     async def _index(self, there: Versioned) -> None:
         part = index_part_of(there.record.id)
         facets = sorted(facets_of(there.record))
-        place = (there.record.id, there.version, there.record.active_ms)
-        await self._links.run_script(part.slot, Script.INDEX, (part.places,), part.facets, *place, *facets)
+        place = (member_of(there.record.id), there.version, there.record.active_ms)
+        await self._links.run_script(
+            part.slot, Script.INDEX, (part.places, part.warm), part.facets, *place, *facets
+        )
 
     async def _unlist(self, session: SessionId) -> None:
         part = index_part_of(session)
-        await self._links.run_script(part.slot, Script.INDEX, (part.places,), part.facets, session, "", 0)
+        keys = (part.places, part.warm)
+        await self._links.run_script(part.slot, Script.INDEX, keys, part.facets, member_of(session), "", 0)
 
     async def touch(self, active: Iterable[tuple[SessionId, int]]) -> None:
         """Move sessions up to their last activity."""
@@ -136,8 +164,8 @@ class Catalogue:
 
     async def _touch(self, session: SessionId, active_ms: int) -> None:
         part = index_part_of(session)
-        arguments = (part.facets, session, active_ms)
-        if not await self._links.run_script(part.slot, Script.TOUCH, (part.places,), *arguments):
+        arguments = (part.facets, member_of(session), active_ms)
+        if not await self._links.run_script(part.slot, Script.TOUCH, (part.places, part.warm), *arguments):
             try:
                 await self._index(await self._find(session))
             except (SessionNotFound, SessionDeleted):
@@ -191,18 +219,24 @@ class Catalogue:
             part.slot,
             Script.FIND,
             keys,
-            *(mark.active_ms, mark.session, lowest, wanted, EXAMINED_PER_PAGE // len(INDEX)),
+            *(
+                mark.active_ms,
+                mark.session.encode("latin-1"),
+                lowest,
+                wanted,
+                EXAMINED_PER_PAGE // len(INDEX),
+            ),
         )
         pairs = zip(found[::2], found[1::2], strict=True)
-        marks = [Mark(int(active), session.decode()) for session, active in pairs]
-        return marks, None if ended else Mark(int(active), session.decode())
+        marks = [Mark(int(active), member.decode("latin-1")) for member, active in pairs]
+        return marks, None if ended else Mark(int(active), session.decode("latin-1"))
 
     async def _records(self, marks: list[Mark]) -> list[SessionRecord | None]:
         """The records, with the activity that the index knows; None for a session that is gone."""
         return list(await asyncio.gather(*(self._record(mark) for mark in marks)))
 
     async def _record(self, mark: Mark) -> SessionRecord | None:
-        session = SessionId(mark.session)
+        session = session_of(mark.session.encode("latin-1"))
         try:
             record = (await self._find(session)).record
         except SessionNotFound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from threadline.errors import SessionDeleted, SessionNotFound, StoreError
 from threadline_server.backplane.base import (
@@ -24,10 +24,16 @@ KEPT_TURNS = 100
 LOCK_MS = 60_000
 STAGED_MS = 3_600_000
 _ATTEMPTS = 10
+_LOCK_ATTEMPTS = 100
+_LOCK_PAUSE_S = 0.05
+
+
+Warm = Callable[[DocumentName], Awaitable[bool]]
+"""Brings a document back from the cold tier; False when it is not there."""
 
 
 class Moved(Exception):
-    """A compaction came in between; read again."""
+    """A compaction came in between, or the document is in the cold tier; read again."""
 
 
 def decode_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> tuple[LoggedTurn, ...]:
@@ -46,28 +52,32 @@ def raise_missing(keys: SessionKeys, deleted: bytes | None) -> None:
 
 
 class Documents:
-    def __init__(self, links: Links) -> None:
+    def __init__(self, links: Links, warm: Warm) -> None:
         self._links = links
+        self._warm = warm
 
     async def load(self, document: DocumentName) -> Stored:
         """Raises SessionNotFound, SessionDeleted, StoreError."""
         keys = document_keys(document)
         for _ in range(_ATTEMPTS):
             try:
-                return await self._load(keys)
+                return await self._load(document, keys)
             except Moved:
                 continue
-        raise StoreError(f"{document} was compacted again and again while it was read.")
+        raise StoreError(f"{document} was moved again and again while it was read.")
 
-    async def _load(self, keys: DocumentKeys) -> Stored:
+    async def _load(self, document: DocumentName, keys: DocumentKeys) -> Stored:
         links, slot = self._links, keys.of.slot
         session, head, entries = await asyncio.gather(
-            links.call(slot, "HMGET", keys.of.session, "lineage", "deleted"),
+            links.call(slot, "HMGET", keys.of.session, "lineage", "deleted", keys.cold),
             links.call(slot, "HMGET", keys.head, "b", "g"),
             links.call(slot, "XRANGE", keys.log, "-", "+"),
         )
         if session[0] is None:
             raise_missing(keys.of, session[1])
+        if session[2] is not None:
+            await self._warm(document)
+            raise Moved
         through, generation = int(head[0] or 0), int(head[1] or 0)
         tail = decode_entries([entry for entry in entries if int(entry[0].partition(b"-")[0]) > through])
         if tail and tail[0].position != through + 1:
@@ -93,10 +103,13 @@ class Documents:
     async def compact(
         self, document: DocumentName, lineage: str, parts: tuple[bytes, bytes], through: Position
     ) -> None:
-        """Replace the base when no other node does it now. Raises WrongLineage, StoreError."""
+        """Replace the base, one node at a time; nothing happens when another holds the lock for too long.
+
+        Raises WrongLineage, StoreError.
+        """
         keys, token = document_keys(document), secrets.token_hex(8)
         call, slot = self._links.call, keys.of.slot
-        if await call(slot, "SET", keys.lock, token, "NX", "PX", LOCK_MS) is None:
+        if not await self._lock(keys, token):
             return
         old = int(await call(slot, "HGET", keys.head, "g") or 0)
         new = old + 1 + secrets.randbelow(1 << 20)  # whoever lost the lock stages under another name
@@ -111,6 +124,13 @@ class Documents:
         if done != b"done":
             await call(slot, "UNLINK", staged, keys.lock)
         _raise_undone(document, done)
+
+    async def _lock(self, keys: DocumentKeys, token: str) -> bool:
+        for _ in range(_LOCK_ATTEMPTS):
+            if await self._links.call(keys.of.slot, "SET", keys.lock, token, "NX", "PX", LOCK_MS):
+                return True
+            await asyncio.sleep(_LOCK_PAUSE_S)
+        return False
 
     async def _stage(self, slot: int, staged: str, parts: tuple[bytes, bytes]) -> None:
         """Write a base beside the one in use and see that Redis gives back the same."""

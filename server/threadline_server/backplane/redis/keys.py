@@ -1,6 +1,7 @@
 """What is called what in Redis.
 
-    tl:{trip}:session             hash: lineage, record, active, version; fence, holder, until; or deleted
+    tl:{trip}:session             hash: lineage, record, active, version; fence, holder, until;
+                                  cold: and cold:~<user>, the object with that document; or deleted
     tl:{trip}:documents           set of the session's documents that have a log
     tl:{trip}:doc:<document>      hash: p position, b position of the base, g its generation;
                                   per client id the clock where it continues; w:<node> the node's last turn
@@ -10,6 +11,7 @@
     tl:{trip}:decisions, :blobs   hashes
     tl:{trip}                     the session's channel
     tl:{i07}:places, :f:<facet>   the catalogue's index, part 7 of 16: hash and sorted sets
+    tl:{i07}:warm                 sorted set of its sessions that have documents in Redis, by last activity
     tl:{h3}                       run hints, channel 3 of 8
 
 All keys of a session share a hash tag, so they lie in one slot and one script may use them; so does its
@@ -19,6 +21,7 @@ parts by name.
 
 from __future__ import annotations
 
+import re
 from binascii import crc_hqx
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +34,8 @@ PREFIX: Final = "tl:"
 INDEX_PARTS: Final = 16
 HINT_CHANNELS: Final = 8
 SLOTS: Final = 16384
+_UUID_CHARS: Final = 36
+_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def slot_of(tag: str) -> int:
@@ -56,6 +61,7 @@ class DocumentKeys:
     head: str
     log: str
     lock: str
+    cold: str
     _base: str
 
     def base(self, generation: int) -> str:
@@ -88,6 +94,7 @@ def document_keys(document: DocumentName) -> DocumentKeys:
         f"{prefix}doc:{document}",
         f"{prefix}log:{document}",
         f"{prefix}lock:{document}",
+        f"cold:{document[len(keys.id) :]}",
         f"{prefix}base:{document}:",
     )
 
@@ -96,12 +103,34 @@ def document_keys(document: DocumentName) -> DocumentKeys:
 class IndexPart:
     slot: int
     places: str
+    warm: str
     facets: str
 
 
 def _index_part(number: int) -> IndexPart:
     tag = f"i{number:02}"
-    return IndexPart(slot_of(tag), f"{PREFIX}{{{tag}}}:places", f"{PREFIX}{{{tag}}}:f:")
+    return IndexPart(
+        slot_of(tag), f"{PREFIX}{{{tag}}}:places", f"{PREFIX}{{{tag}}}:warm", f"{PREFIX}{{{tag}}}:f:"
+    )
+
+
+def member_of(session: str) -> bytes:
+    """How a session stands in the index: a canonical UUID takes 17 bytes instead of 36.
+
+    Members of equal activity are ordered by these bytes.
+    """
+    if len(session) == _UUID_CHARS and _UUID.fullmatch(session):
+        return b"\0" + bytes.fromhex(session.replace("-", ""))
+    return session.encode()
+
+
+def session_of(member: bytes) -> SessionId:
+    """The session that `member_of` made this of."""
+    if member[:1] != b"\0":
+        return SessionId(member.decode())
+    digits = member[1:].hex()
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return SessionId("-".join(parts))
 
 
 INDEX: Final = tuple(map(_index_part, range(INDEX_PARTS)))

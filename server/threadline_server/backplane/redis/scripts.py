@@ -25,6 +25,8 @@ class Script(Enum):
     INDEX = "index"
     TOUCH = "touch"
     FIND = "find"
+    COOL = "cool"
+    WARM = "warm"
     PROBE = "probe"
 
 

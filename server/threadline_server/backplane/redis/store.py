@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from threadline_server.backplane.base import (
 from threadline_server.backplane.hints import Hints
 from threadline_server.backplane.objects import Objects, blob_key, session_prefix
 from threadline_server.backplane.redis.catalogue import Catalogue
+from threadline_server.backplane.redis.cold import ColdTier
 from threadline_server.backplane.redis.confirmer import Confirmer
 from threadline_server.backplane.redis.documents import Documents
 from threadline_server.backplane.redis.endpoint import Address, parse_endpoint
@@ -90,7 +92,8 @@ class RedisBackplane:
         await self._wait_for_redis()
         self._subscriptions = Subscriptions(self._topology)
         self._catalogue = Catalogue(self._links)
-        self._documents = Documents(self._links)
+        self._cold = None if self._objects is None else ColdTier(self._links, self._objects, _unix_ms)
+        self._documents = Documents(self._links, self._warm)
         self._leases = Leases(self._links)
         self._closing = asyncio.Event()
         self._replication = Replication(
@@ -107,6 +110,7 @@ class RedisBackplane:
             on_settled=self._replication.settled,
             confirm=self._confirm,
             on_lost=self._replication.lose,
+            on_cold=lambda document: self._start(self._warm_again(document)),
         )
         self._confirmer = Confirmer[Written](self._links, self._written)
         self._topology.on_change.append(self._on_topology)
@@ -331,6 +335,25 @@ class RedisBackplane:
     ) -> None:
         await self._documents.compact(document, lineage, (base, index), through)
 
+    # the cold tier
+
+    async def cool_idle(self, idle_before_ms: int, limit: int = 100) -> int:
+        """Move sessions without a turn since a time into the object store, at most `limit`; how many went.
+
+        Does nothing without an object store. Raises StoreError.
+        """
+        return 0 if self._cold is None else await self._cold.cool_idle(idle_before_ms, limit)
+
+    async def _warm(self, document: DocumentName) -> bool:
+        if self._cold is None:
+            raise StoreError(f"{document} lies in an object store, and this node was given none.")
+        return await self._cold.warm(document)
+
+    async def _warm_again(self, document: DocumentName) -> None:
+        with contextlib.suppress(StoreError):  # the turn is parked and asks again
+            await self._warm(document)
+            self._writer.send_again()
+
     # between nodes
 
     def publish(self, document: DocumentName, payload: bytes) -> None:
@@ -401,7 +424,13 @@ class RedisBackplane:
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
         keys = session_keys(session)
         names = await self._links.call(keys.slot, "SMEMBERS", keys.documents)
-        return tuple(DocumentName(name.decode()) for name in sorted(names))
+        warm = {DocumentName(name.decode()) for name in names}
+        cold = set() if self._cold is None else set(await self._cold.documents(session))
+        return tuple(sorted(warm | cold))
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _ignore(reply: Reply) -> None:

@@ -73,7 +73,10 @@ def merged_ranges(turn: Turn) -> list[int] | None:
 
 
 class Writer:
-    """`on_taken` is told of each turn after its append was; then it is given to `confirm`."""
+    """`on_taken` is told of each turn after its append was; then it is given to `confirm`.
+
+    on_cold: brings a document back from the cold tier; the turn is sent again a little later
+    """
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class Writer:
         on_settled: Callable[[DocumentName], None],
         confirm: Callable[[Sending], None],
         on_lost: Callable[[DocumentName], None],
+        on_cold: Callable[[DocumentName], None],
     ) -> None:
         self.counts = Counts()
         self._links = links
@@ -90,6 +94,7 @@ class Writer:
         self._on_settled = on_settled
         self._confirm = confirm
         self._on_lost = on_lost
+        self._on_cold = on_cold
         self._loop = asyncio.get_running_loop()
         self._sending: dict[DocumentName, Sending] = {}
         self._behind: dict[DocumentName, deque[Append]] = {}
@@ -137,6 +142,9 @@ class Writer:
     def _replied(self, sending: Sending, reply: Reply) -> None:
         if isinstance(reply, int):
             self._taken(sending, Position(reply))
+        elif isinstance(reply, list) and reply[0] == b"cold":
+            self._on_cold(sending.append.document)
+            self._park(sending)
         elif isinstance(reply, list):
             self._settle(sending)
             self._refused(sending, _refusal(sending.append, reply))

@@ -10,6 +10,8 @@ if head[2] and string.sub(head[2], 1, #digest) == digest then
   return tonumber(string.sub(head[2], #digest + 2))
 end
 if ARGV[4] ~= '' and tonumber(session[2] or '0') > tonumber(ARGV[4]) then return {'fence'} end
+local cold = 'cold:' .. (string.match(ARGV[2], '~.*') or '')
+if not head[1] and redis.call('HEXISTS', KEYS[1], cold) == 1 then return {'cold'} end
 for i = 9, #ARGV, 3 do
   local known = redis.call('HGET', KEYS[2], ARGV[i]) or '0'
   if known ~= ARGV[i + 1] then return {'stale', ARGV[i], known, ARGV[i + 1]} end
