@@ -54,7 +54,7 @@ def test_a_difference_write_ends_at_the_value_and_a_second_one_changes_nothing(
     assert not stored.set("k", after)
 
 
-@settings(max_examples=200)
+@settings(max_examples=1000)
 @given(st.lists(VALUES, max_size=6), st.data())
 def test_lists_extended_apart_keep_both_parts(base: list[Any], data: st.DataObject) -> None:
     here, there = _two_with("list", base)
@@ -70,6 +70,7 @@ def test_lists_extended_apart_keep_both_parts(base: list[Any], data: st.DataObje
     assert {"by": "right"} in merged
 
 
+@settings(max_examples=1000)
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=2), SCALARS, max_size=5), st.data())
 def test_different_fields_changed_apart_both_win(base: dict[str, Any], data: st.DataObject) -> None:
     here, there = _two_with("model", base)
