@@ -73,19 +73,27 @@ async def test_edits_of_a_page_closed_offline_are_sent_when_it_opens_again(devic
 
 
 @pytest.mark.asyncio
-async def test_a_page_opened_again_without_a_network_shows_its_copy(devices: Devices) -> None:
+async def test_a_page_opened_again_without_a_network_shows_its_copy_and_takes_edits(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
+    laptop = await devices.device("bob", "Laptop")
+    await laptop.open("trip")
     await phone.open("trip")
+    await phone.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     await phone.set_state("budget", "120")
     await phone.is_saved()
+    await phone.go_offline()
     await phone.close_page()
 
     await phone.new_page()
-    # The page itself comes over HTTP; its socket is kept from reaching the server.
-    await phone.page.route_web_socket("**/sync", lambda socket: None)
     await phone.open("trip", saved=False)
+    await phone.word("offline")
     await phone.show_panel()
     await expect(phone.page.locator("[data-key=budget]")).to_contain_text("120")
+    await phone.set_state("city", "Berlin")
+    await phone.come_back()
+    await phone.is_saved()
+    await same_digest(phone.digest, laptop.digest)
+    await expect(laptop.page.locator("[data-key=city]")).to_contain_text("Berlin")
 
 
 @pytest.mark.asyncio

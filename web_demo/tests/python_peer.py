@@ -1,7 +1,7 @@
 """A Python replica for the TypeScript tests: one JSON request a line in, one answer a line out.
 
-Request: `{"update": hex, "edits": [...]}`; the answer is `{"update": hex, "digest": ...}`, all that the replica
-then holds. Edits: `["set", key, value]`, `["append", key, value]`, `["add", counter, amount]`, and
+Request: `{"update": hex, "edits": [...]}`; the answer is `{"update": hex, "digest": ...}`, all that the
+replica then holds. Edits: `["set", key, value]`, `["append", key, value]`, `["add", counter, amount]`, and
 `["insert", index, text]` into the draft.
 """
 
@@ -25,7 +25,8 @@ def answer(request: dict[str, Any]) -> dict[str, str]:
         if kind == "set":
             session.state.set(target, value)
         elif kind == "append":
-            session.state.set(target, [*(session.state.get(target) or []), value])
+            stored = session.state.get(target)
+            session.state.set(target, [*(stored if isinstance(stored, list) else []), value])
         elif kind == "add":
             session.counters.add(target, value)
         elif kind == "insert":

@@ -1,11 +1,11 @@
 /** What devices ask for. An intent is one JSON value, written once, so it is there complete or not at all. */
 
-import type * as Y from "yjs";
 import { newEntryId, ownerOf } from "./document/ids.ts";
 import { Root, type OnBusy } from "./document/schema.ts";
 import { mappingOf, plain, toJson } from "./document/values.ts";
 import type { DocumentHolder } from "./holder.ts";
 import type { Json, JsonObject } from "./json.ts";
+import { Snapshots } from "./snapshots.ts";
 
 export type Verdict = "approve" | "reject";
 
@@ -45,10 +45,12 @@ export interface Intent {
 export class Intents {
   readonly #holder: DocumentHolder;
   readonly #who: { user: string; device: string };
+  readonly #snapshots: Snapshots<Intent>;
 
   constructor(holder: DocumentHolder, who: { user: string; device: string }) {
     this.#holder = holder;
     this.#who = who;
+    this.#snapshots = new Snapshots(holder, Root.intents, readIntent, (left, right) => left.at - right.at);
   }
 
   /** Asks for a run. The id given back is the run's too. */
@@ -69,14 +71,13 @@ export class Intents {
   }
 
   /** Every intent, by the clock of its device. */
-  all(): Intent[] {
-    const found = [...this.#map()].map(([id, value]) => readIntent(id, value));
-    return found.filter((intent) => intent !== undefined).sort((left, right) => left.at - right.at);
+  all(): readonly Intent[] {
+    return this.#snapshots.all();
   }
 
   /** Writes an intent under an id of its own once more, for a replica that was reset. */
   restore(id: string, value: JsonObject): void {
-    this.#holder.doc.transact(() => this.#map().set(id, value), this.#holder.origin);
+    this.#holder.doc.transact(() => this.#snapshots.map().set(id, value), this.#holder.origin);
   }
 
   #add(kind: IntentKind, fields: Record<string, unknown>): string {
@@ -85,10 +86,6 @@ export class Intents {
     const value = { kind, device: this.#who.device, at: Date.now(), ...Object.fromEntries(given) };
     this.restore(id, toJson(value, `/${kind}`) as JsonObject);
     return id;
-  }
-
-  #map(): Y.Map<unknown> {
-    return this.#holder.doc.getMap(Root.intents);
   }
 }
 

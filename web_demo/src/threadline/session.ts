@@ -164,7 +164,7 @@ export class Session extends Emitter<SessionEvents> {
     return this.#replica.ended ?? this.#companion.ended ?? this.#connection.ended;
   }
 
-  /** Adds a message and asks the agent to answer it; works offline too. */
+  /** Adds a message and asks the agent to answer it; works offline too. A draft that said the same is cleared. */
   async send(text: string, options: SendOptions = {}): Promise<Run> {
     this.#assertOpen();
     const { run, parent, data, attachments, ...request } = options;
@@ -173,6 +173,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#replica.doc.transact(() => {
       id = this.intents.run({ ...request, message: this.messages.create({ text, ...message }) });
     }, this.#origin);
+    if (this.draft.text.trim() === text.trim()) this.draft.clear();
     return new Run(this, id);
   }
 

@@ -40,7 +40,6 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
     const message = area.current?.value.trim();
     if (!message || !session.canWrite) return;
     void session.send(message);
-    session.draft.clear();
     follow(area.current, "");
     text.value = "";
     typing(false);

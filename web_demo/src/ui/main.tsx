@@ -34,6 +34,10 @@ const remembered = savedLanguage();
 const language: Language = remembered && remembered in LANGUAGES ? remembered : preferredLanguage();
 await speak(language).catch(() => undefined);
 
+if (import.meta.env.PROD && "serviceWorker" in navigator) {
+  void navigator.serviceWorker.register("./service_worker.js").catch(() => undefined);
+}
+
 startRouting();
 startApp();
 render(<App />, document.getElementById("app")!);
