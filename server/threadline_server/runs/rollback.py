@@ -1,4 +1,4 @@
-"""Taking back what a run has changed of the session's state. What others have changed since stays as it is."""
+"""Taking back what a run has changed of the state. What others have changed since stays as it is."""
 
 from __future__ import annotations
 
