@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from threadline.document.judgement import RuleBook
@@ -13,11 +15,12 @@ from threadline_server.backplane.base import DocumentName, LoggedTurn, Position,
 from threadline_server.rooms.gate import NO_OWNER, Gate
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.replica import Replica
-from threadline_server.rooms.stamper import highest_seq, is_stamp
+from threadline_server.rooms.stamper import highest_in_document
+from threadline_server.rooms.stamps import highest_seq
 
 INDEX_VERSION = 1
 _LARGE_BYTES = 256 * 1024
-_TURNS_AT_ONCE = 256
+_AT_ONCE_S = 0.005
 
 
 @dataclass(slots=True)
@@ -47,20 +50,19 @@ async def load(host: Host, name: DocumentName) -> Loaded:
     async with asyncio.timeout(host.options.load_timeout_s):
         stored = await host.backplane.load(name)
     try:
-        return await _build(stored, host.rules(name))
+        return await _build(stored, host.rules(name), host.options.recent_bytes)
     except ProtocolError as error:
         raise StoreError(f"What is stored of {name} cannot be read: {error.message}") from error
 
 
-async def _build(stored: Stored, rules: RuleBook) -> Loaded:
+async def _build(stored: Stored, rules: RuleBook, recent_limit: int) -> Loaded:
     gate, highest = await _gate_of_base(stored, rules)
     replica = Replica()
     if stored.base is not None:
-        replica.integrate([stored.base])
-    for start in range(0, len(stored.tail), _TURNS_AT_ONCE):
-        turns = stored.tail[start : start + _TURNS_AT_ONCE]
-        highest = max(highest, _add_turns(gate, replica, turns))
-        await asyncio.sleep(0)
+        replica.start_with(stored.base)
+        if highest is None:
+            highest = highest_in_document(replica.document())
+    highest = max(highest or 0, await _add_turns(gate, replica, stored.tail, recent_limit))
     return Loaded(
         lineage=stored.lineage,
         replica=replica,
@@ -73,20 +75,29 @@ async def _build(stored: Stored, rules: RuleBook) -> Loaded:
     )
 
 
-def _add_turns(gate: Gate, replica: Replica, turns: tuple[LoggedTurn, ...]) -> int:
-    """Gives back the highest number stamped in them."""
+async def _add_turns(gate: Gate, replica: Replica, turns: Iterable[LoggedTurn], recent_limit: int) -> int:
+    """Add a tail, letting the loop turn now and then. Gives back the highest number stamped in it."""
     highest = 0
-    entries = [entry for logged in turns for entry in logged.turn.entries]
-    for entry in entries:
-        gate.trust(entry.update, entry.user)
-        if entry.user == SERVER_USER and is_stamp(entry.update):
-            highest = max(highest, highest_seq(entry.update))
-    replica.integrate([entry.update for entry in entries])
+    ready: list[bytes] = []
+    started = time.perf_counter()
+    for logged in turns:
+        for entry in logged.turn.entries:
+            gate.trust(entry.update, entry.user)
+            ready.append(entry.update)
+            if entry.user == SERVER_USER:
+                highest = max(highest, highest_seq(entry.update))
+        if time.perf_counter() - started > _AT_ONCE_S:
+            replica.integrate(ready, recent_limit)
+            ready = []
+            await asyncio.sleep(0)
+            started = time.perf_counter()
+    replica.integrate(ready, recent_limit)
     return highest
 
 
-async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int]:
-    """The gate that was stored with the base; where it is missing or of another version, one built from it.
+async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int | None]:
+    """The gate that was stored with the base, and the highest number stamped; where it is missing or of
+    another version, a gate built from the base, and None.
 
     A large one is built in a thread: it is Python, which lets the loop in between.
     """
@@ -97,13 +108,13 @@ async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int]:
     return await asyncio.to_thread(_read_gate, stored.base, stored.index, rules)
 
 
-def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate, int]:
+def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate, int | None]:
     stored = _read_index(index, rules) if index is not None else None
     if stored is not None:
         return stored
     gate = Gate(rules)
     gate.trust(base, NO_OWNER)
-    return gate, highest_seq(base)
+    return gate, None
 
 
 def _read_index(index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:

@@ -28,7 +28,7 @@ from threadline_server.rooms.draft import Outgoing
 from threadline_server.rooms.gate import Verdict
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.loading import Loaded
-from threadline_server.rooms.stamper import Stamper, is_stamp
+from threadline_server.rooms.stamper import Stamper
 from threadline_server.rooms.tail import Tail
 
 _TENTH = 10
@@ -167,7 +167,8 @@ class RoomLog:
         entry = Entry(actor.user, str(actor.role), verdict.ranges, verdict.update, now_ms)
         self.tail.add(entry, contributor, fence, verdict.created)
         if verdict.created:
-            for stamp in self.stamper.stamps(self.gate, verdict, now_ms):
+            stamp = self.stamper.stamp(self.gate, verdict, now_ms)
+            if stamp is not None:
                 self.tail.add(stamp, None, fence)
         self._owner.mark_dirty()
 
@@ -243,5 +244,5 @@ class RoomLog:
         """Let the gate know a turn of another node."""
         for entry in logged.turn.entries:
             self.gate.trust(entry.update, entry.user)
-            if entry.user == SERVER_USER and is_stamp(entry.update):
+            if entry.user == SERVER_USER:
                 self.stamper.see(entry.update)

@@ -4,20 +4,21 @@ node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
+
+from pycrdt import Doc
 
 from threadline.actors import Actor, Role
+from threadline.document.session_document import SessionDocument
 from threadline.ids import SERVER_USER, new_client_id
 from threadline_server.backplane.base import ClockRange, DocumentName, Entry, NodeId
 from threadline_server.rooms.gate import Gate, Verdict
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
-from threadline_server.rooms.stamps import MESSAGES, SEQ, schema_update, server_client, stamp_update
-from threadline_server.rooms.update_reader import MAP, TYPE, Struct, read_update
+from threadline_server.rooms.stamps import MESSAGES, highest_seq, schema_update, server_client, stamp_update
+from threadline_server.rooms.update_reader import MAP, TYPE, read_update
 
 SCHEMA_VERSION = 1
 SERVER = Actor(SERVER_USER, Role.SERVER)
-
-_SEQ_KEY = b"\x03seq"
 
 
 class Stamper:
@@ -31,20 +32,17 @@ class Stamper:
         self._client = 0
         self.highest = highest
 
-    def stamps(self, gate: Gate, verdict: Verdict, now_ms: int) -> Iterator[Entry]:
-        """One entry for each message that `verdict` creates; the gate has them when they are given back."""
+    def stamp(self, gate: Gate, verdict: Verdict, now_ms: int) -> Entry | None:
+        """For the messages that `verdict` creates, in their order; the gate has it when it is given back."""
         assert verdict.update is not None
         wanted = {key for root, key in verdict.created if root == MESSAGES}
-        if not wanted:
-            return
-        for item in _created_maps(verdict.update, wanted):
-            client = self._client_in(gate)
-            clock = gate.next_clock(client)
-            self.highest += 1
-            update, clocks = stamp_update(
-                client, clock, (item.client, item.clock), (self.highest, self._node), now_ms
-            )
-            yield self._entry(gate, update, clocks, now_ms)
+        messages = _created_maps(verdict.update, wanted) if wanted else []
+        if not messages:
+            return None
+        client = self._client_in(gate)
+        first, self.highest = self.highest + 1, self.highest + len(messages)
+        update, clocks = stamp_update(client, gate.next_clock(client), messages, first, self._node, now_ms)
+        return self._entry(gate, update, clocks, now_ms)
 
     def beginning(self, gate: Gate, now_ms: int) -> Entry:
         """What a new session starts with."""
@@ -69,26 +67,17 @@ class Stamper:
         return self._client
 
 
-def _created_maps(update: bytes, keys: set[str]) -> Iterator[Struct]:
+def _created_maps(update: bytes, keys: set[str]) -> list[tuple[int, int]]:
+    """(client, clock) of the maps that `update` puts under `keys`."""
     parsed = read_update(update, DEFAULT_GATE_LIMITS, whole=True, values=False)
-    for section in parsed.sections:
-        for item in section.structs:
-            if item.ref == TYPE and item.type_kind == MAP and item.root == MESSAGES and item.key in keys:
-                yield item
+    return [
+        (item.client, item.clock)
+        for section in parsed.sections
+        for item in section.structs
+        if item.ref == TYPE and item.type_kind == MAP and item.root == MESSAGES and item.key in keys
+    ]
 
 
-def is_stamp(update: bytes) -> bool:
-    return _SEQ_KEY in update
-
-
-def highest_seq(update: bytes) -> int:
-    """The highest number stamped in `update`, which the server wrote; 0 where there is none."""
-    parsed = read_update(update, DEFAULT_GATE_LIMITS, whole=True)
-    return max((_number_of(item) for section in parsed.sections for item in section.structs), default=0)
-
-
-def _number_of(item: Struct) -> int:
-    if item.key != SEQ or not item.values or not isinstance(item.values[0], list):
-        return 0
-    number = item.values[0][0]
-    return int(number) if isinstance(number, int | float) else 0
+def highest_in_document(document: Doc[Any]) -> int:
+    """The highest number stamped in a whole document, for when nothing else tells."""
+    return SessionDocument(document).messages.highest_seq()

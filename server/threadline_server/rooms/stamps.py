@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from threadline.ids import new_client_id
-from threadline.protocol.varint import encode_int, encode_text, encode_uint
+from threadline.protocol.varint import Reader, encode_int, encode_text, encode_uint
 from threadline_server.backplane.base import ClockRange, DocumentName, NodeId
 
 MESSAGES: Final = "messages"
@@ -28,6 +28,7 @@ _INTEGER: Final = b"\x7d"
 _FLOAT64: Final = b"\x7b"
 _STRING: Final = b"\x77"
 _ARRAY: Final = b"\x75"
+_SEQ_IS: Final = b"\x03" + SEQ.encode() + b"\x01" + _ARRAY + b"\x02" + _INTEGER
 _NO_DELETES: Final = b"\x00"
 
 
@@ -38,12 +39,22 @@ def server_client(node: NodeId, document: DocumentName) -> int:
 
 
 def stamp_update(
-    client: int, clock: int, message: tuple[int, int], seq: tuple[int, str], received_at_ms: int
+    client: int, clock: int, messages: Sequence[tuple[int, int]], first: int, node: str, received_at_ms: int
 ) -> tuple[bytes, ClockRange]:
-    """Two values in the map that is the item `message` (client, clock)."""
-    parent = _PARENT_IS_ID + encode_uint(message[0]) + encode_uint(message[1])
-    place = _ARRAY + encode_uint(2) + _number(seq[0]) + _STRING + encode_text(seq[1])
-    return _update(client, clock, [(parent, SEQ, place), (parent, RECEIVED_AT, _number(received_at_ms))])
+    """Two values in each of the maps that are the items `messages` (client, clock); the first gets `first`."""
+    values = []
+    received = _number(received_at_ms)
+    for number, (of, at) in enumerate(messages, first):
+        parent = _PARENT_IS_ID + encode_uint(of) + encode_uint(at)
+        place = _ARRAY + encode_uint(2) + _number(number) + _STRING + encode_text(node)
+        values += [(parent, SEQ, place), (parent, RECEIVED_AT, received)]
+    return _update(client, clock, values)
+
+
+def highest_seq(update: bytes) -> int:
+    """The highest number that `stamp_update` put into `update`: its last; 0 where it is no stamp."""
+    at = update.rfind(_SEQ_IS)
+    return Reader(update, at + len(_SEQ_IS)).read_int() if at >= 0 else 0
 
 
 def schema_update(client: int, clock: int, version: int) -> tuple[bytes, ClockRange]:
