@@ -19,6 +19,7 @@ from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.health import health_routes
 from threadline_server.edge.http.history import history_routes
 from threadline_server.edge.http.pairing import pairing_routes
+from threadline_server.edge.http.reference import add_reference
 from threadline_server.edge.http.request_frame import RequestFrame
 from threadline_server.edge.http.sessions import session_routes
 from threadline_server.edge.http.web_page import add_web_page
@@ -52,6 +53,7 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
         title="Threadline",
         version=metadata.version("threadline"),
         description=_DESCRIPTION,
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -64,5 +66,6 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.include_router(health_routes(parts.health, parts.metrics))
     if parts.pairing is not None:
         app.include_router(pairing_routes(parts.pairing))
+    add_reference(app)
     add_web_page(app, parts.web_page)
     return app
