@@ -41,7 +41,7 @@ def server_client(node: NodeId, document: DocumentName) -> int:
 def stamp_update(
     client: int, clock: int, messages: Sequence[tuple[int, int]], first: int, node: str, received_at_ms: int
 ) -> tuple[bytes, ClockRange]:
-    """Two values in each of the maps that are the items `messages` (client, clock); the first gets `first`."""
+    """Two values in each map that is an item of `messages` (client, clock), numbered from `first` on."""
     values = []
     received = _number(received_at_ms)
     for number, (of, at) in enumerate(messages, first):
