@@ -7,11 +7,12 @@ import re
 import secrets
 from typing import Final
 
-from threadline.errors import ConfigurationError
+from threadline.errors import ConfigurationError, StoreError
 from threadline_server.backplane.base import Durability
 from threadline_server.backplane.redis.endpoint import Address
 from threadline_server.backplane.redis.keys import PREFIX
 from threadline_server.backplane.redis.link import Link, RedisRefused, info_fields
+from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.scripts import TEXTS, Script, pack_script
 
 OLDEST: Final = (7, 0)
@@ -48,6 +49,27 @@ async def check(link: Link, least: Durability | None) -> Durability:
         )
     await _probe(link)
     return durability
+
+
+async def check_all(links: Links, least: Durability | None) -> Durability:
+    """Check every primary of a topology that is known; the weakest durability among them."""
+    found = set()
+    for address in links.topology.primaries:
+        link = await links.connect(address)
+        try:
+            found.add(await check(link, least))
+        finally:
+            link.abort()
+    return min(found, key=lambda durability: _STRENGTH[durability])
+
+
+def explain(refusal: RedisRefused) -> ConfigurationError | StoreError:
+    """What a refusal of the very first commands means."""
+    if refusal.kind in ("NOAUTH", "WRONGPASS", "NOPERM"):
+        return ConfigurationError(
+            f"Redis does not let us in ({refusal}). Put user and password into the URL."
+        )
+    return StoreError(f"Redis refuses to work: {refusal}")
 
 
 def _check_version(address: Address, version: str) -> None:

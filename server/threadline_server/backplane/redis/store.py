@@ -41,7 +41,7 @@ from threadline_server.backplane.redis.leases import Leases
 from threadline_server.backplane.redis.link import Link, RedisAway, RedisRefused, Reply
 from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.replication import Replication
-from threadline_server.backplane.redis.requirements import check
+from threadline_server.backplane.redis.requirements import check_all, explain
 from threadline_server.backplane.redis.scripts import pack
 from threadline_server.backplane.redis.subscriptions import Subscription, Subscriptions
 from threadline_server.backplane.redis.topology import Topology
@@ -128,12 +128,12 @@ class RedisBackplane:
         while True:
             try:
                 await self._topology.refresh()
-                self.durability = await self._check_all()
+                self.durability = await check_all(self._links, self._least)
             except (RedisAway, RedisRefused) as error:
-                if isinstance(error, RedisRefused) and error.kind in ("NOAUTH", "WRONGPASS", "NOPERM"):
-                    raise ConfigurationError(
-                        f"Redis does not let us in ({error}). Put user and password into the URL."
-                    ) from error
+                if isinstance(error, RedisRefused):
+                    explained = explain(error)
+                    if isinstance(explained, ConfigurationError):
+                        raise explained from error
                 if loop.time() >= end:
                     raise StoreError(f"Redis did not answer for {self._start_s:.0f} s: {error}") from error
                 if str(error) != told:
@@ -142,16 +142,6 @@ class RedisBackplane:
                 await asyncio.sleep(START_RETRY_S)
                 continue
             return
-
-    async def _check_all(self) -> Durability:
-        found = set()
-        for address in self._topology.primaries:
-            link = await self._links.connect(address)
-            try:
-                found.add(await check(link, self._least))
-            finally:
-                link.abort()
-        return min(found, key=[Durability.NONE, Durability.PROCESS, Durability.FSYNC].index)
 
     async def _first_links(self) -> None:
         async with asyncio.timeout(self._start_s):
