@@ -99,6 +99,9 @@ class Admission:
         "_new_clients",
         "_order",
         "_owner",
+        "_parent_client",
+        "_parent_clock",
+        "_parent_type",
         "_parsed",
         "_progress",
         "_replaced",
@@ -133,6 +136,9 @@ class Admission:
         self._missing_clock: int = 0
         self._in_type: int = NO_TYPE
         self._in_key: int = NO_KEY
+        self._parent_client: int = _NOBODY
+        self._parent_clock: int = 0
+        self._parent_type: int = NO_TYPE
 
     def run(self, users: list[str]) -> Verdict:
         """Integrate everything that can be. Raises MalformedUpdate or Refused half-way; the caller undoes."""
@@ -343,12 +349,16 @@ class Admission:
         if item.root is not None:
             self._in_type = self._root(item.root)
         else:
-            runs = index.by_id[item.parent_client]
-            self._in_type = runs.type_at(item.parent_clock)
+            if item.parent_client != self._parent_client or item.parent_clock != self._parent_clock:
+                runs = index.by_id[item.parent_client]
+                self._parent_client = item.parent_client
+                self._parent_clock = item.parent_clock
+                self._parent_type = runs.type_at(item.parent_clock)
+                if self._parent_type == NO_TYPE and not index.was_type(runs, item.parent_clock):
+                    malformed("a struct's parent is not a type")
+            self._in_type = self._parent_type
             if self._in_type == NO_TYPE:
-                if index.was_type(runs, item.parent_clock):
-                    return False
-                malformed("a struct's parent is not a type")
+                return False
         self._in_key = NO_KEY
         if item.key is not None:
             self._in_key = index.keys.add(item.key, not index.is_root(self._in_type))

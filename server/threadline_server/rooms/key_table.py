@@ -27,11 +27,12 @@ class KeyTable:
     """Key ids are dense from 0. Only short keys within nested maps are looked up; others are stored as they
     come."""
 
-    __slots__ = ("_blob", "_common", "_ends")
+    __slots__ = ("_blob", "_common", "_ends", "_flags")
 
     def __init__(self) -> None:
         self._blob: bytearray = bytearray()
         self._ends: Column = array("I")
+        self._flags: bytearray = bytearray()  # 1 for a common key
         self._common: dict[str, int] = {}
 
     def add(self, key: str, shared: bool) -> int:
@@ -40,8 +41,12 @@ class KeyTable:
             known = self._common.get(key, -1)
             if known >= 0:
                 return known
-            if len(self._common) < _MAX_COMMON:
+            shared = len(self._common) < _MAX_COMMON
+            if shared:
                 self._common[key] = len(self._ends)
+        else:
+            shared = False
+        self._flags.append(shared)
         self._blob += key.encode()
         self._ends.append(len(self._blob))
         return len(self._ends) - 1
@@ -51,7 +56,7 @@ class KeyTable:
         return self._blob[start : self._ends[key_id]].decode()
 
     def is_common(self, key_id: int) -> bool:
-        return self._common.get(self.text(key_id), -1) == key_id
+        return self._flags[key_id] != 0
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -61,30 +66,31 @@ class KeyTable:
         if count == len(self._ends):
             return
         for key_id in range(count, len(self._ends)):
-            text = self.text(key_id)
-            if self._common.get(text, -1) == key_id:
-                del self._common[text]
+            if self.is_common(key_id):
+                del self._common[self.text(key_id)]
         del self._blob[self._ends[count - 1] if count else 0 :]
         del self._ends[count:]
+        del self._flags[count:]
 
     def byte_size(self) -> int:
         common = sys.getsizeof(self._common) + len(self._common) * _ENTRY_BYTES
-        return sys.getsizeof(self._blob) + sys.getsizeof(self._ends) + common
+        return sys.getsizeof(self._blob) + sys.getsizeof(self._flags) + sys.getsizeof(self._ends) + common
 
     def dump(self) -> list[bytes]:
-        common = array("I", self._common.values())
-        return [bytes(self._blob), self._ends.tobytes(), common.tobytes()]
+        return [bytes(self._blob), self._ends.tobytes(), bytes(self._flags)]
 
-    def load(self, blob: bytes, ends: bytes, common: bytes) -> None:
+    def load(self, blob: bytes, ends: bytes, flags: bytes) -> None:
         """Raises ValueError where the parts do not fit together."""
         self._blob = bytearray(blob)
         self._ends.frombytes(ends)
         if (self._ends[-1] if self._ends else 0) != len(blob):
             raise ValueError("keys and their ends differ")
-        ids: Column = array("I")
-        ids.frombytes(common)
-        for key_id in ids:
-            self._common[self.text(key_id)] = key_id
+        if len(self._ends) != len(flags):
+            raise ValueError("keys and their flags differ")
+        self._flags = bytearray(flags)
+        for key_id, common in enumerate(flags):
+            if common:
+                self._common[self.text(key_id)] = key_id
 
 
 class BurstTable:

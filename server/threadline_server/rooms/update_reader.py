@@ -320,6 +320,27 @@ class UpdateReader:
             entries[key] = self.any(depth)
         return entries
 
+    def skip_any(self, depth: int) -> None:
+        """Pass over a value of the log."""
+        tag = self.byte()
+        if tag in (119, 116):
+            self.skip(self.uint())
+        elif tag == 125:
+            self.integer()
+        elif tag in (123, 122):
+            self.skip(8)
+        elif tag == 124:
+            self.skip(4)
+        elif tag in (118, 117):
+            if depth >= self.limits.max_value_depth:
+                malformed("a value is nested too deeply")
+            for _ in range(self.bounded(self.end - self.position, "a count")):
+                if tag == 118:
+                    self.skip(self.uint())
+                self.skip_any(depth + 1)
+        elif tag not in (120, 121, 126, 127):
+            malformed("a value has an unknown tag")
+
     def json_value(self) -> object:
         """A value that Yjs keeps as JSON text: embeds, format values."""
         return self.parse_json(self.text())
@@ -466,15 +487,16 @@ class UpdateReader:
         if count > self.end - self.position:
             malformed("the update ends early")
         item.length = count
+        if not self.keep_values:
+            for _ in range(count):
+                self.skip_any(0)
+            return
         values: list[object] = []
         plain: list[bool] = []
-        keep = self.keep_values
         for _ in range(count):
             self.plain = True
-            value = self.any(0)
-            if keep:
-                values.append(value)
-                plain.append(self.plain)
+            values.append(self.any(0))
+            plain.append(self.plain)
         item.values = values
         item.plain = plain
 

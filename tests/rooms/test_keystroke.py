@@ -1,0 +1,97 @@
+"""The short way through the gate gives what the long way gives."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycrdt import Doc, Text
+from tests.rooms.forged import section, string, update
+from tests.rooms.open_rules import OpenRules
+
+from threadline.actors import Actor, Role
+from threadline_server.rooms.gate import Gate, MalformedUpdate
+
+ADA = Actor("ada", Role.EDITOR)
+BOB = Actor("bob", Role.EDITOR)
+
+
+def long_way(gate: Gate, data: bytes, actor: Actor) -> tuple[object, ...]:
+    verdict = gate._admit(data, actor, False)
+    return verdict.update, verdict.ranges, verdict.gap, verdict.created
+
+
+def either_way(gate: Gate, data: bytes, actor: Actor) -> tuple[object, ...]:
+    verdict = gate.admit(data, actor)
+    return verdict.update, verdict.ranges, verdict.gap, verdict.created
+
+
+Edit = tuple[int, int, str]
+edits = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 5), st.sampled_from(["a", "word", "é", "👍", ""])),
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(edits)
+def test_both_ways_agree(script: list[Edit]) -> None:
+    """Two devices type at the end, in the middle and at the start of one text, and see each other's words."""
+    gates = (Gate(OpenRules()), Gate(OpenRules()))
+    documents: list[Doc[Text]] = [Doc(client_id=1), Doc(client_id=2)]
+    texts = [document.get("t", type=Text) for document in documents]
+    news: list[bytes] = []
+    kept = [document.observe(lambda event: news.append(event.update)) for document in documents]
+    places = [0, 0]
+    for who, jump, typed in script:
+        content = str(texts[who])
+        if jump < 3:
+            places[who] = (0, len(content), len(content) // 2)[jump]
+        places[who] = min(places[who], len(content))
+        texts[who].insert(len(content[: places[who]].encode()), typed)
+        places[who] += len(typed)
+        if jump == 5 and content:
+            del texts[who][0 : len(content[0].encode())]
+        for data in news[:]:
+            actor = (ADA, BOB)[who]
+            assert either_way(gates[0], data, actor) == long_way(gates[1], data, actor)
+            documents[1 - who].apply_update(data)
+        news.clear()
+    assert gates[0].dump() == gates[1].dump()
+    del kept
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=24), st.integers(0, 12), st.booleans())
+def test_both_ways_agree_on_what_is_no_keystroke(noise: bytes, at: int, doubled: bool) -> None:
+    first = update(section(300, 0, string("héy👍", parent="t")))
+    typed = update(section(300, 5, string("x👍y", origin=(300, 4))))
+    changed = typed[:at] + noise + typed[at + len(noise) * (not doubled) :]
+    gates = (Gate(OpenRules()), Gate(OpenRules()))
+    results: list[object] = []
+    for gate, way in zip(gates, (either_way, long_way), strict=True):
+        way(gate, first, ADA)
+        try:
+            results.append(way(gate, changed, ADA))
+        except MalformedUpdate as error:
+            results.append(str(error))
+    assert results[0] == results[1]
+    assert gates[0].dump() == gates[1].dump()
+
+
+def test_another_user_cannot_type_on() -> None:
+    gate = Gate(OpenRules())
+    gate.admit(update(section(7, 0, string("mine", parent="t"))), ADA)
+    verdict = gate.admit(update(section(7, 4, string("!", origin=(7, 3)))), BOB)
+    assert verdict.update is None
+    assert verdict.gap
+
+
+def test_a_role_that_changed_is_asked_again() -> None:
+    rules = OpenRules()
+    gate = Gate(rules)
+    gate.admit(update(section(7, 0, string("mine", parent="t"))), ADA)
+    rules.asked.clear()
+    gate.admit(update(section(7, 4, string("!", origin=(7, 3)))), ADA)
+    assert not rules.asked
+    gate.admit(update(section(7, 5, string("!", origin=(7, 4)))), Actor("ada", Role.VIEWER))
+    assert [path for path, _ in rules.asked] == [("t", "[]")]
