@@ -57,6 +57,17 @@ test("two devices share a session and everything is saved", async () => {
   await until("presence", () => laptop.presence.users.includes("ada"));
 });
 
+test("presence is whole again right after a reconnect, without waiting for renewals", async () => {
+  const phone = await joined("ada");
+  const laptop = await joined("bob", { store: null });
+  await until("both here", () => phone.presence.users.length === 2 && laptop.presence.users.length === 2);
+  const [client] = clients;
+  client!.disconnect();
+  await until("gone", () => laptop.presence.users.length === 1 && phone.presence.users.length === 1);
+  client!.reconnect();
+  await until("back", () => phone.presence.users.length === 2 && laptop.presence.users.length === 2);
+});
+
 test("edits of a closed page travel under its older client id", async () => {
   const first = await device("ada").open(name);
   await first.saved();

@@ -111,7 +111,8 @@ export class Replica extends Emitter<ReplicaEvents> {
       ...(presence ? {} : { awareness: null }),
       onOpen: () => clearTimeout(this.#rejoin),
       onSynced: () => this.#becomeSynced(true),
-      onDisconnect: () => this.#becomeSynced(false),
+      onAuthenticated: () => this.#announce(),
+      onDisconnect: () => this.#left(),
       onStateless: ({ payload }) => this.#receiveNote(payload),
       onAuthenticationFailed: ({ reason }) => this.#closed(parseReason(reason) ? reason : `unauthorized: ${reason}`),
     });
@@ -163,6 +164,30 @@ export class Replica extends Emitter<ReplicaEvents> {
     this.emit("status");
   }
 
+  /** Announces this device under a clock not used before: peers may have been told meanwhile that it left. */
+  #announce(): void {
+    const { awareness } = this;
+    const state = awareness?.getLocalState();
+    if (state) awareness!.setLocalState({ ...state });
+  }
+
+  #left(): void {
+    this.#forgetOthers();
+    this.#becomeSynced(false);
+  }
+
+  /**
+   * The provider takes the others out on a disconnect but keeps their clocks, under which they would not be let in again
+   * before their next renewal.
+   */
+  #forgetOthers(): void {
+    const { awareness } = this;
+    if (!awareness) return;
+    for (const client of awareness.meta.keys()) {
+      if (client !== awareness.clientID) awareness.meta.delete(client);
+    }
+  }
+
   #becomeSynced(synced: boolean): void {
     if (this.synced === synced) return;
     this.synced = synced;
@@ -184,6 +209,7 @@ export class Replica extends Emitter<ReplicaEvents> {
   #closed(text: string): void {
     if (this.#destroyed) return;
     this.#connection.ledger.forget(this.name);
+    this.#forgetOthers();
     this.synced = false;
     const reason = parseReason(text);
     if (reason && !reason.comesBack) this.#end(reason);

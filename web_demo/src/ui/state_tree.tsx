@@ -8,17 +8,19 @@ import { readValue } from "./panel.tsx";
 import { words } from "./words/words.ts";
 
 interface BranchProps {
-  value: JsonObject;
+  value: JsonObject | Json[];
   session: Session;
   path?: readonly string[];
+  /** Inside a list nothing is edited by itself: a list is edited as a whole. */
+  fixed?: boolean;
 }
 
 /** The state as a tree; a dict's leaves are edited one by one, so that others' edits beside them stay. */
-export function StateTree({ value, session, path = [] }: BranchProps): JSX.Element {
+export function StateTree({ value, session, path = [], fixed = false }: BranchProps): JSX.Element {
   return (
     <ul class="tree" data-testid={path.length === 0 ? "state" : undefined}>
       {Object.entries(value).map(([key, item]) => (
-        <Row key={key} path={[...path, key]} value={item} session={session} />
+        <Row key={key} path={[...path, key]} value={item} session={session} fixed={fixed} />
       ))}
     </ul>
   );
@@ -28,26 +30,36 @@ interface RowProps {
   path: readonly string[];
   value: Json;
   session: Session;
+  fixed: boolean;
 }
 
-function Row({ path, value, session }: RowProps): JSX.Element {
+function Row({ path, value, session, fixed }: RowProps): JSX.Element {
   const { panel } = words();
   const editing = useSignal(false);
   const key = path.at(-1)!;
-  const nested = isJsonObject(value) && Object.keys(value).length > 0;
-  const writable = session.canWrite && !path[0]!.startsWith("agent:");
+  const branch = isBranch(value);
+  const opened = useSignal(!Array.isArray(value) && path.length < 3);
+  const writable = !fixed && session.canWrite && !path[0]!.startsWith("agent:");
+  const startEditing = writable ? () => (editing.value = true) : undefined;
   return (
     <li data-testid="state-row" data-key={path.join("/")}>
       <div class="row">
-        <span class="key" dir="auto">
-          {key}
-        </span>
-        {nested ? (
-          <span class="count">{panel.items(Object.keys(value).length)}</span>
-        ) : editing.value ? (
-          <Editor value={value} onDone={(text) => finish(text)} label={panel.edit(key)} />
+        {branch ? (
+          <button class="key fold" type="button" aria-expanded={opened.value} onClick={() => (opened.value = !opened.value)}>
+            <Icon name="chevron" />
+            <span dir="auto">{key}</span>
+          </button>
         ) : (
-          <Value value={value} label={panel.edit(key)} onEdit={writable ? () => (editing.value = true) : undefined} />
+          <span class="key" dir="auto">
+            {key}
+          </span>
+        )}
+        {editing.value ? (
+          <Editor value={value} onDone={finish} label={panel.edit(key)} />
+        ) : branch && !Array.isArray(value) ? (
+          <span class="count">{panel.items(Object.keys(value).length)}</span>
+        ) : (
+          <Value value={value} label={panel.edit(key)} onEdit={startEditing} />
         )}
         {writable && (
           <button class="icon-button remove" type="button" aria-label={panel.remove(key)} onClick={() => session.state.deleteAt(path)}>
@@ -55,7 +67,9 @@ function Row({ path, value, session }: RowProps): JSX.Element {
           </button>
         )}
       </div>
-      {nested && <StateTree value={value} session={session} path={path} />}
+      {branch && opened.value && (
+        <StateTree value={value} session={session} path={path} fixed={fixed || Array.isArray(value)} />
+      )}
     </li>
   );
 
@@ -63,6 +77,12 @@ function Row({ path, value, session }: RowProps): JSX.Element {
     editing.value = false;
     if (text !== undefined && text !== written(value)) session.state.setAt(path, readValue(text));
   }
+}
+
+/** A dict with something in it, or a list of more than plain words. */
+function isBranch(value: Json): value is JsonObject | Json[] {
+  if (Array.isArray(value)) return value.some((item) => typeof item === "object" && item !== null);
+  return isJsonObject(value) && Object.keys(value).length > 0;
 }
 
 interface ValueProps {
@@ -73,17 +93,19 @@ interface ValueProps {
 
 /** A leaf; it lights up for a moment when somebody has changed it. */
 function Value({ value, label, onEdit }: ValueProps): JSX.Element {
-  const text = written(value);
+  const { panel } = words();
+  const text = isBranch(value) ? panel.items(Object.keys(value).length) : written(value);
   const former = useRef(text);
   const changed = former.current !== text;
   useEffect(() => {
     former.current = text;
   });
-  if (!onEdit) return <span class="value">{text}</span>;
+  const classes = `value${value === null ? " empty" : ""}${changed ? " changed" : ""}`;
+  if (!onEdit) return <span class={classes}>{text}</span>;
   return (
     <button
       key={text}
-      class={changed ? "value changed" : "value"}
+      class={classes}
       type="button"
       aria-label={`${label}: ${text}`}
       title={text}

@@ -22,14 +22,22 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
   const shown = messages.slice(-most.value);
   const runs = useComputed(() => byMessage(model.runs.value));
 
+  const newest = messages.at(-1);
+  useLayoutEffect(() => {
+    if (newest && isFromHere(newest, model)) atEnd.value = true;
+  }, [newest?.id]);
   useLayoutEffect(() => {
     if (atEnd.value && log.current) log.current.scrollTop = log.current.scrollHeight;
   });
   useStayAtEnd(log, () => atEnd.peek());
 
+  const scrolledTo = useRef(0);
   const onScroll = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = log.current!;
-    atEnd.value = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    // Only a person scrolls up; what streams in moves the end away without moving the view.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) atEnd.value = true;
+    else if (scrollTop < scrolledTo.current - 1) atEnd.value = false;
+    scrolledTo.current = scrollTop;
   };
   const toEnd = (): void => {
     atEnd.value = true;
@@ -73,6 +81,10 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
       </div>
     </>
   );
+}
+
+function isFromHere({ author }: Message, { session }: SessionModel): boolean {
+  return author.user === session.user && author.device === session.device;
 }
 
 interface RunsByMessage {
