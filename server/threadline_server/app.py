@@ -37,6 +37,7 @@ from threadline_server.edge.connections import Connections
 from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.api import HttpApi, build_api
+from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.origins import Origins
 from threadline_server.edge.pairing import Pairing, kept_key
 from threadline_server.edge.socket_routes import socket_routes
@@ -152,6 +153,7 @@ class Node(Core):
     """A core with an edge: devices come in here.
 
     connections:  every socket
+    streams:      every stream of server-sent events
     app:          the ASGI application, sockets included
     pairing:      gives out tokens for codes, None unless settings ask for it
     """
@@ -159,6 +161,7 @@ class Node(Core):
     def __init__(self, settings: Settings, *, on_code: OnCode | None = None) -> None:
         super().__init__(settings)
         self.connections = Connections(settings.limits, settings.max_connections)
+        self.streams = Streams(self.rooms)
         self.health = Health()
         self.pairing = _pairing(settings, on_code) if settings.auth == "pairing" else None
         self._authenticator: Authenticator = self.pairing or TrustingAuthenticator()
@@ -170,6 +173,7 @@ class Node(Core):
 
     def _watch(self) -> None:
         self.metrics.add("edge", self.connections.stats)
+        self.metrics.add("http", lambda: {"streams": len(self.streams)})
         self.health.add("accepting", lambda: self._accepting)
         self.health.add("store", lambda: self.backplane.healthy)
         self.health.add("connections", lambda: not self.connections.full)
@@ -180,6 +184,7 @@ class Node(Core):
             HttpApi(
                 backplane=self.backplane,
                 rooms=self.rooms,
+                streams=self.streams,
                 access=self._access,
                 authenticator=self._authenticator,
                 pairing=self.pairing,
@@ -240,6 +245,7 @@ class Node(Core):
     async def send_away(self) -> None:
         """Tell every device to come back, in batches over a bounded time: they shall not return as one."""
         self._accepting = False
+        self.streams.end_all()
         spread_s = min(self.settings.stop_grace_s, len(self.connections) / DEVICES_SENT_AWAY_PER_S)
         batches = self.connections.batches()
         for batch in batches:

@@ -17,6 +17,7 @@ from threadline_server.edge.http.caller import caller_of
 from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.request_frame import RequestFrame
 from threadline_server.edge.http.sessions import session_routes
+from threadline_server.rooms.registry import Rooms
 
 SESSIONS = "/api/v1/sessions"
 
@@ -31,14 +32,16 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     clock = itertools.count(1_700_000_000_000, 1000)
     backplane = EmbeddedBackplane(tmp_path)
     await backplane.open()
+    rooms = await Rooms(backplane).__aenter__()
     access = Access(backplane, open_to_all=False, now_ms=lambda: next(clock), new_lineage=uuid7)
     app = FastAPI()
     add_error_handlers(app)
     app.add_middleware(RequestFrame, max_body_bytes=10_000)
-    app.include_router(session_routes(backplane, access, caller_of(TrustingAuthenticator())))
+    app.include_router(session_routes(backplane, rooms, access, caller_of(TrustingAuthenticator())))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://t", headers=as_user("ada")) as client:
         yield client
+    await rooms.__aexit__(None, None, None)
     await backplane.close()
 
 
@@ -50,7 +53,9 @@ async def test_a_session_is_created_seen_changed_and_deleted(client: httpx.Async
     assert created.json()["role"] == "owner"
     assert created.json()["created_at"].startswith("2023-11-14T")
 
-    assert (await client.get(f"{SESSIONS}/trip")).json() == created.json()
+    seen = (await client.get(f"{SESSIONS}/trip")).json()
+    assert seen | {"status": ""} == seen | created.json()
+    assert (seen["status"], seen["steps"], seen["tokens_used"]) == ("created", [], 0)
 
     changed = await client.patch(f"{SESSIONS}/trip", json={"title": "Paris", "labels": []})
     assert (changed.json()["title"], changed.json()["labels"]) == ("Paris", [])

@@ -21,7 +21,9 @@ from threadline_server.edge.http.history import history_routes
 from threadline_server.edge.http.pairing import pairing_routes
 from threadline_server.edge.http.reference import add_reference
 from threadline_server.edge.http.request_frame import RequestFrame
+from threadline_server.edge.http.runs import run_routes
 from threadline_server.edge.http.sessions import session_routes
+from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http.web_page import add_web_page
 from threadline_server.edge.pairing import Pairing
 from threadline_server.rooms.registry import Rooms
@@ -38,6 +40,7 @@ class HttpApi:
 
     backplane: Backplane
     rooms: Rooms
+    streams: Streams
     access: Access
     authenticator: Authenticator
     pairing: Pairing | None
@@ -61,8 +64,9 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.add_middleware(RequestFrame, max_body_bytes=parts.max_body_bytes)
     app.router.routes.extend(parts.sockets)  # first: devices come more often than anybody else
     caller = caller_of(parts.authenticator)
-    app.include_router(session_routes(parts.backplane, parts.access, caller))
+    app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(history_routes(parts.rooms, parts.access, caller))
+    app.include_router(run_routes(parts.rooms, parts.access, parts.streams, caller))
     app.include_router(health_routes(parts.health, parts.metrics))
     if parts.pairing is not None:
         app.include_router(pairing_routes(parts.pairing))

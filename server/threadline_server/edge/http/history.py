@@ -1,7 +1,7 @@
 """`/api/v1/sessions/{session}/history`: the transcript, newest page first, read from the live room."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from threadline_server.edge.authentication import Principal
 from threadline_server.edge.http.caller import Caller
 from threadline_server.edge.http.errors import documented
 from threadline_server.edge.http.sessions import SessionPath
+from threadline_server.edge.http.times import time_of
 from threadline_server.rooms.registry import Rooms
 
 
@@ -110,14 +111,6 @@ def view(message: Message) -> MessageView:
         parent=message.parent,
         data=message.data,
         attachments=list(message.attachments),
-        created_at=_time(message.created_at),
-        received_at=None if message.received_at is None else _time(message.received_at),
+        created_at=time_of(message.created_at),
+        received_at=None if message.received_at is None else time_of(message.received_at),
     )
-
-
-def _time(ms: int) -> datetime:
-    """Unix milliseconds that a device wrote: what is out of range becomes the epoch."""
-    try:
-        return datetime.fromtimestamp(ms / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)

@@ -1,21 +1,28 @@
 """`/api/v1/sessions`: create, list, look at, rename and delete sessions."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from threadline.actors import Role
+from threadline.actors import Actor, Role
+from threadline.document.runs import Run
+from threadline.document.session_document import SessionDocument
 from threadline.errors import Forbidden, SessionError
 from threadline.ids import SessionId, parse_session_id, uuid7
-from threadline_server.backplane.base import Backplane, SessionQuery, SessionRecord
+from threadline_server.backplane.base import Backplane, DocumentName, SessionQuery, SessionRecord
 from threadline_server.edge.access import Access
 from threadline_server.edge.authentication import Principal
+from threadline_server.edge.http.asking import DEVICE, ask_for_run
 from threadline_server.edge.http.caller import Caller
 from threadline_server.edge.http.errors import documented
+from threadline_server.edge.http.run_request import MAX_GOAL_CHARS, RunFields
+from threadline_server.edge.http.run_view import NOT_STARTED, FaultView, LimitsView, StepView, view_of_run
+from threadline_server.edge.http.times import time_of
+from threadline_server.rooms.registry import Rooms
 
 NAME_PATTERN = r"^[A-Za-z0-9._:@-]{1,128}$"
 
@@ -32,14 +39,14 @@ class SessionExists(SessionError):
     code = "session_exists"
 
 
-class NewSession(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class NewSession(RunFields):
+    """With a `goal` the session gets its first run, which goes on while this returns."""
 
     id: str | None = Field(
         default=None, pattern=NAME_PATTERN, description="Made up by the server when left out."
     )
     title: str = Field(default="", max_length=500)
-    agent: str = Field(default="", max_length=128, description="The agent that answers in this session.")
+    goal: str = Field(default="", max_length=MAX_GOAL_CHARS, description="What its first run is for.")
     parent: str = Field(default="", max_length=128, description="The session that this one is a part of.")
     labels: list[Label] = Field(default_factory=list, max_length=32)
 
@@ -67,6 +74,19 @@ class SessionView(BaseModel):
     last_activity: datetime
 
 
+class SessionDetail(SessionView):
+    """A session with its latest run. `status` is `created` while none has started."""
+
+    goal: str
+    context: Any
+    limits: LimitsView | None
+    steps: list[StepView]
+    tokens_used: int
+    tool_calls: int
+    duration_ms: int | None
+    error: FaultView | None
+
+
 class SessionListing(BaseModel):
     """Newest activity first; `cursor` asks for the next page, null on the last one."""
 
@@ -74,7 +94,7 @@ class SessionListing(BaseModel):
     cursor: str | None
 
 
-def session_routes(backplane: Backplane, access: Access, caller: Caller) -> APIRouter:
+def session_routes(backplane: Backplane, rooms: Rooms, access: Access, caller: Caller) -> APIRouter:
     router = APIRouter(prefix="/api/v1/sessions", tags=["sessions"])
     Me = Annotated[Principal, Depends(caller)]  # noqa: N806
 
@@ -105,6 +125,9 @@ def session_routes(backplane: Backplane, access: Access, caller: Caller) -> APIR
             if stored.owner != me.user:
                 raise SessionExists("A session with this id exists already; choose another.")
             response.status_code = HTTPStatus.OK
+        if wanted.goal:
+            actor = Actor(me.user, Role.OWNER, DEVICE, me.name)
+            await ask_for_run(rooms, DocumentName(stored.id), actor, wanted.wish(wanted.goal))
         return view(stored, Role.OWNER)
 
     @router.get("", responses=documented())
@@ -135,10 +158,11 @@ def session_routes(backplane: Backplane, access: Access, caller: Caller) -> APIR
         )
 
     @router.get("/{session}", responses=documented(*_FOR_ONE))
-    async def get(me: Me, session: SessionPath) -> SessionView:
-        """Look at one session."""
+    async def get(me: Me, session: SessionPath) -> SessionDetail:
+        """Look at one session and its latest run."""
         record, role = await access.look_up(SessionId(session), me)
-        return view(record, role)
+        room = await rooms.open(DocumentName(session))
+        return detail(view(record, role), SessionDocument(room.document()).runs.latest())
 
     @router.patch("/{session}", responses=documented(*_FOR_ONE))
     async def change(me: Me, session: SessionPath, changes: SessionChanges) -> SessionView:
@@ -164,6 +188,22 @@ def session_routes(backplane: Backplane, access: Access, caller: Caller) -> APIR
     return router
 
 
+def detail(session: SessionView, run: Run | None) -> SessionDetail:
+    told = None if run is None else view_of_run(run)
+    fields = session.model_dump() | {"status": NOT_STARTED if told is None else told.status}
+    return SessionDetail(
+        **fields,
+        goal="" if told is None else told.goal,
+        context=None if told is None else told.context,
+        limits=None if told is None else told.limits,
+        steps=[] if told is None else told.steps,
+        tokens_used=0 if told is None else told.tokens_used,
+        tool_calls=0 if told is None else told.tool_calls,
+        duration_ms=None if told is None else told.duration_ms,
+        error=None if told is None else told.error,
+    )
+
+
 def view(record: SessionRecord, role: Role | None) -> SessionView:
     return SessionView(
         id=record.id,
@@ -175,10 +215,6 @@ def view(record: SessionRecord, role: Role | None) -> SessionView:
         status=record.status,
         parent=record.parent,
         labels=list(record.labels),
-        created_at=_time(record.created_ms),
-        last_activity=_time(record.active_ms),
+        created_at=time_of(record.created_ms),
+        last_activity=time_of(record.active_ms),
     )
-
-
-def _time(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,83 @@
+"""Events of a run as server-sent events. They are read off the document, so a stream may begin anywhere.
+
+Source of the format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from threadline.actors import Actor
+from threadline.document.events import Event, is_finished
+from threadline.document.intents import RunIntent
+from threadline.document.session_document import SessionDocument
+from threadline.protocol.close_codes import RESTARTING
+from threadline_server.backplane.base import DocumentName
+from threadline_server.edge.http.asking import NoRun
+from threadline_server.rooms.onlooker import Onlooker, looking_on
+from threadline_server.rooms.registry import Rooms
+
+HEARTBEAT_S = 15.0
+_HEARTBEAT = b": alive\n\n"
+
+
+class Streams:
+    """The event streams that are open on this node."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._open: set[Onlooker] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def end_all(self) -> None:
+        """The node stops: clients come back elsewhere with their last event's id."""
+        for onlooker in tuple(self._open):
+            onlooker.end(RESTARTING)
+
+    async def latest_run(self, document: DocumentName) -> str:
+        """The run that a stream without a name follows. Raises NoRun."""
+        session = SessionDocument((await self._rooms.open(document)).document())
+        asked = [intent.id for intent in session.intents.by_time() if isinstance(intent, RunIntent)]
+        if asked:
+            return asked[-1]
+        latest = session.runs.latest()
+        if latest is not None:
+            return latest.id
+        raise NoRun("There is no run in this session yet; ask for one first.")
+
+    async def follow(
+        self, document: DocumentName, actor: Actor, run: str, after: str | None
+    ) -> AsyncIterator[bytes]:
+        """Frames of the events after the one with the id `after`, until the run is done."""
+        room = await self._rooms.open(document)
+        with looking_on(room, actor) as onlooker:
+            self._open.add(onlooker)
+            try:
+                async for frame in self._frames(onlooker, run, after):
+                    yield frame
+            finally:
+                self._open.discard(onlooker)
+
+    async def _frames(self, onlooker: Onlooker, run: str, after: str | None) -> AsyncIterator[bytes]:
+        while onlooker.ended is None:
+            seen = onlooker.changes.count
+            events = SessionDocument(onlooker.document()).events(run, after)
+            if events:
+                after = events[-1].id
+                yield b"".join(map(frame_of, events))
+                if is_finished(events):
+                    return
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await onlooker.changes.until(lambda seen=seen: onlooker.changes.count > seen)  # type: ignore[misc]
+            except TimeoutError:
+                yield _HEARTBEAT
+
+
+def frame_of(event: Event) -> bytes:
+    data = json.dumps(event.to_json(), ensure_ascii=False, allow_nan=False)
+    return f"id: {event.id}\nevent: {event.type}\ndata: {data}\n\n".encode()
