@@ -46,13 +46,13 @@ class RedisServer:
     def client(self) -> Redis:
         return Redis(port=self.port, socket_timeout=5)
 
-    def start(self) -> RedisServer:
+    def start(self, environment: dict[str, str] | None = None) -> RedisServer:
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--dir", str(self.directory), "--daemonize", "no", "--loglevel", "warning"]
         for name, value in self.options.items():
             command += [f"--{name.replace('_', '-')}", value]
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self._wait()
         return self
 

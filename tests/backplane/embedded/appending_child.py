@@ -1,4 +1,7 @@
-"""A process to be killed: appends to four documents and prints each turn that was acknowledged."""
+"""A process to be killed: appends to four documents and prints each turn that was acknowledged.
+
+With PAGES_DUE in its environment, the WAL is moved into the file after so many pages.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from threadline_server.backplane.base import (
     SessionRecord,
     Turn,
 )
-from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.embedded import EmbeddedBackplane, checkpoint, store
 
 
 class Chain:
@@ -45,6 +48,9 @@ class Chain:
 
 
 async def main(directory: Path) -> None:
+    if "PAGES_DUE" in os.environ:
+        checkpoint.PAGES_DUE = int(os.environ["PAGES_DUE"])
+        store.UPKEEP_S = 0.02
     backplane = EmbeddedBackplane(directory)
     await backplane.open()
     for n in range(4):
