@@ -25,7 +25,7 @@ export function suffixSource(first = 1): () => string {
 }
 
 export function holderOf(doc: Y.Doc): DocumentHolder {
-  return { doc, origin: "test" };
+  return { doc, origin: "test", assertMayWrite: () => undefined };
 }
 
 export function documentOf(updateHex: string): DocumentHolder {

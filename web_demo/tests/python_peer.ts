@@ -23,12 +23,21 @@ export class PythonPeer {
     this.#answers = createInterface(this.#process.stdout!)[Symbol.asyncIterator]();
   }
 
+  /** Why the server's table would refuse the entry to a device in `role`; null where it would not. */
+  async judge(role: string, root: string, key: string, value: unknown): Promise<string | null> {
+    return ((await this.#ask({ judge: [role, root, key, value] })) as { reason: string | null }).reason;
+  }
+
   /** The replica that holds `update`, after `edits`: all of it in hex, and the digest of the session in it. */
   async edit(update: string, edits: Edit[]): Promise<{ update: string; digest: string }> {
-    this.#process.stdin!.write(`${JSON.stringify({ update, edits })}\n`);
+    return (await this.#ask({ update, edits })) as { update: string; digest: string };
+  }
+
+  async #ask(request: object): Promise<unknown> {
+    this.#process.stdin!.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.#answers.next();
     if (done) throw new Error("The Python peer has ended.");
-    return JSON.parse(value as string) as { update: string; digest: string };
+    return JSON.parse(value as string) as unknown;
   }
 
   stop(): void {

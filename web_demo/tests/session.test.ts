@@ -137,6 +137,15 @@ describe("the saved word", () => {
   });
 });
 
+test("what the rules refuse is not written, so that the replica lives", async () => {
+  const session = await joined("ada");
+  expect(() => session.state.set("agent:secret", 1)).toThrow("written by the agent alone");
+  expect(() => session.state.set("x".repeat(600), 1)).toThrow("at most 512");
+  expect(() => (session.title = "x".repeat(201))).toThrow("at most 200");
+  expect(session.state.toJSON()).toEqual({});
+  expect(session.ended).toBeUndefined();
+});
+
 describe("offline copies", () => {
   test("edits of a page that was closed offline are sent by the next one", async () => {
     const first = device("ada");

@@ -21,6 +21,7 @@ export class Counters {
     if (!Number.isFinite(amount)) throw new RangeError(`A counter takes finite numbers, not ${amount}.`);
     const { doc, origin } = this.#holder;
     const key = `${name}/${doc.clientID}`;
+    this.#holder.assertMayWrite(Root.counters, key);
     doc.transact(() => this.#map().set(key, shareOf(this.#map().get(key)) + amount), origin);
     return this.get(name);
   }

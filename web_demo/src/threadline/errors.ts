@@ -11,6 +11,18 @@ export class ThreadlineError extends Error {
   }
 }
 
+/** A write rule said no. `path` is where, `reason` why. */
+export class Refused extends ThreadlineError {
+  readonly path: string;
+  readonly reason: string;
+
+  constructor(path: string, reason: string) {
+    super("refused", `${path}: ${reason}`);
+    this.path = path;
+    this.reason = reason;
+  }
+}
+
 /** A session, or a run in it, failed. */
 export class SessionError extends ThreadlineError {
   readonly session_id: string | undefined;

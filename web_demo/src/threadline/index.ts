@@ -5,7 +5,7 @@ export { AgentHandle, Client, connect, type ConnectOptions } from "./client.ts";
 export type { ConnectionStatus } from "./connection.ts";
 export { Root, SCHEMA_VERSION, TERMINAL, type MessageStatus, type OnBusy, type RunStatus } from "./document/schema.ts";
 export { NotSerializable } from "./document/values.ts";
-export { SessionError, ThreadlineError } from "./errors.ts";
+export { Refused, SessionError, ThreadlineError } from "./errors.ts";
 export type { RunEvent } from "./events.ts";
 export type { Intent, RunRequest, Verdict } from "./intents.ts";
 export type { Json, JsonObject } from "./json.ts";

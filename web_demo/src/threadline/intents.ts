@@ -77,6 +77,7 @@ export class Intents {
 
   /** Writes an intent under an id of its own once more, for a replica that was reset. */
   restore(id: string, value: JsonObject): void {
+    this.#holder.assertMayWrite(Root.intents, id);
     this.#holder.doc.transact(() => this.#snapshots.map().set(id, value), this.#holder.origin);
   }
 

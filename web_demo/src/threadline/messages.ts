@@ -94,6 +94,7 @@ export class Messages {
   restore(id: string, { text, ...optional }: NewMessage, createdAt: number): void {
     const { doc, origin } = this.#holder;
     const checked = toJson(text, "/text") as string;
+    this.#holder.assertMayWrite(Root.messages, id);
     doc.transact(() => {
       const entry = new Y.Map<unknown>();
       this.#snapshots.map().set(id, entry);

@@ -9,11 +9,12 @@ import type { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { sessionDigest } from "./document/digest.ts";
 import { COMPANION_OF_ME } from "./document/ids.ts";
-import { Root } from "./document/schema.ts";
+import { refusal } from "./document/rules.ts";
+import { Root, type RootName } from "./document/schema.ts";
 import { textOf } from "./document/values.ts";
 import { Draft } from "./draft.ts";
 import { Emitter } from "./emitter.ts";
-import { SessionError } from "./errors.ts";
+import { Refused, SessionError } from "./errors.ts";
 import type { DocumentHolder } from "./holder.ts";
 import { Intents, type RunRequest } from "./intents.ts";
 import type { JsonObject } from "./json.ts";
@@ -92,13 +93,13 @@ export class Session extends Emitter<SessionEvents> {
     this.#replica = replica;
     this.#companion = companion;
     const { user, device, name } = options;
-    const shared = this.#holder(() => this.#replica, this.#origin);
+    const shared = this.#holder(() => this.#replica, this.#origin, (root, key, value) => this.#assertMayWrite(root, key, value));
     this.messages = new Messages(shared, { user, device, name });
     this.state = new State(shared, Root.state);
     this.counters = new Counters(shared);
     this.runs = new Runs(shared);
     this.intents = new Intents(shared, { user, device });
-    this.draft = new Draft(this.#holder(() => this.#companion, this.#companionOrigin));
+    this.draft = new Draft(this.#holder(() => this.#companion, this.#companionOrigin, () => undefined));
     this.presence = new Presence(() => this.#replica.awareness);
     this.#undo = this.#observe();
   }
@@ -195,6 +196,7 @@ export class Session extends Emitter<SessionEvents> {
   /** Gives the session another title: an owner writes it, others ask for it. */
   set title(title: string) {
     const meta = this.#replica.doc.getMap(Root.meta);
+    this.#assertMayWrite(Root.intents, "title", title);
     if (this.hello?.role === "owner") this.#replica.doc.transact(() => meta.set("title", title), this.#origin);
     else this.intents.title(title);
   }
@@ -284,13 +286,20 @@ export class Session extends Emitter<SessionEvents> {
     return change;
   }
 
-  #holder(replica: () => Replica, origin: unknown): DocumentHolder {
+  #holder(replica: () => Replica, origin: unknown, assertMayWrite: DocumentHolder["assertMayWrite"]): DocumentHolder {
     return {
       get doc() {
         return replica().doc;
       },
       origin,
+      assertMayWrite,
     };
+  }
+
+  /** Before the server has said otherwise, a device takes itself for the owner: offline it may be creating the session. */
+  #assertMayWrite(root: RootName, key: string, value?: unknown): void {
+    const reason = refusal(this.hello?.role ?? "owner", root, key, value);
+    if (reason !== undefined) throw new Refused(`${root}/${key}`, reason);
   }
 
   #observe(): Y.UndoManager {

@@ -1,6 +1,7 @@
 /** The session's key-value state: plain JSON by key, written by difference, merged leaf by leaf. */
 
 import type * as Y from "yjs";
+import type { RootName } from "./document/schema.ts";
 import { decode, decodeAt, difference, escape, replacement, type Change } from "./document/state.ts";
 import { plain, toJson } from "./document/values.ts";
 import type { DocumentHolder } from "./holder.ts";
@@ -8,11 +9,11 @@ import type { Json, JsonObject } from "./json.ts";
 
 export class State {
   readonly #holder: DocumentHolder;
-  readonly #root: string;
+  readonly #root: RootName;
   readonly #prefix: string;
 
   /** `prefix` is where in the root map the tree lives: a pointer, or the empty string. */
-  constructor(holder: DocumentHolder, root: string, prefix = "") {
+  constructor(holder: DocumentHolder, root: RootName, prefix = "") {
     this.#holder = holder;
     this.#root = root;
     this.#prefix = prefix;
@@ -90,6 +91,7 @@ export class State {
   #apply(change: Change): boolean {
     if (change.set.size === 0 && change.delete.length === 0) return false;
     const map = this.#map();
+    for (const key of [...change.delete, ...change.set.keys()]) this.#holder.assertMayWrite(this.#root, key);
     this.#holder.doc.transact(() => {
       for (const key of change.delete) map.delete(key);
       for (const [key, value] of change.set) map.set(key, value);

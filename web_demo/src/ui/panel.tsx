@@ -1,6 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { toJson } from "../threadline/document/values.ts";
+import type { Json } from "../threadline/index.ts";
 import { copyText } from "./clipboard.ts";
 import { Icon } from "./icons.tsx";
 import { sessionUrl } from "./route.ts";
@@ -60,10 +62,17 @@ function AddKey({ model }: { model: SessionModel }): JSX.Element {
   const { panel } = words();
   const key = useSignal("");
   const value = useSignal("");
+  const refused = useSignal("");
   const add = (event: Event): void => {
     event.preventDefault();
     if (!key.value.trim()) return;
-    model.session.state.set(key.value.trim(), readValue(value.value));
+    try {
+      model.session.state.set(key.value.trim(), readValue(value.value));
+    } catch (error) {
+      refused.value = error instanceof Error ? error.message : String(error);
+      return;
+    }
+    refused.value = "";
     key.value = "";
     value.value = "";
   };
@@ -89,16 +98,21 @@ function AddKey({ model }: { model: SessionModel }): JSX.Element {
       <button class="button" data-testid="add-key" type="submit" disabled={!key.value.trim()}>
         {panel.add}
       </button>
+      {refused.value && (
+        <p class="refused" role="alert">
+          {refused.value}
+        </p>
+      )}
     </form>
   );
 }
 
-/** What was typed as JSON if it is JSON, otherwise as text. */
-export function readValue(text: string): unknown {
+/** What was typed as JSON if it is JSON that a session can hold, otherwise as text. */
+export function readValue(text: string): Json {
   try {
-    return JSON.parse(text) as unknown;
+    return toJson(JSON.parse(text));
   } catch {
-    return text;
+    return text.toWellFormed();
   }
 }
 

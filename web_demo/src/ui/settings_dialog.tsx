@@ -2,7 +2,8 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { isUserName } from "../threadline/document/ids.ts";
-import { guessDevice, saveIdentity, saveLanguage, saveTheme, theme, type Identity, type Theme } from "./settings.ts";
+import { guessDevice } from "./device_name.ts";
+import { saveIdentity, saveLanguage, saveTheme, theme, type Identity, type Theme } from "./settings.ts";
 import { language, LANGUAGES, speak, words, type Language } from "./words/words.ts";
 
 const THEMES: Theme[] = ["system", "light", "dark"];

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { isUserName } from "../threadline/document/ids.ts";
-import { guessDevice, identity, saveIdentity } from "./settings.ts";
+import { guessDevice } from "./device_name.ts";
+import { identity, saveIdentity } from "./settings.ts";
 import { words } from "./words/words.ts";
 
 /** The first visit: a name and a device; the same name elsewhere continues the same conversations. */
