@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.rooms.honest_traffic import fuzz_cases
 
 pytestmark = pytest.mark.node

@@ -31,7 +31,7 @@ class Limits:
     """One WebSocket message of an authenticated device, fragments together, that carries no update."""
 
     max_step2_bytes: int = 16 * MIB
-    """A step 2 or update of a device that may write: all that was made offline, or restored from its store."""
+    """A step 2 or update of a device that may write: all that was made offline, or restored."""
 
     max_unauthenticated_frame_bytes: int = 64 * KIB
     """One WebSocket message before any document of the socket is authenticated."""
