@@ -7,7 +7,7 @@ receiver's business. Nothing here is a task: the transport calls in, the receive
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -68,8 +68,11 @@ class Receiver(Protocol):
         """The socket is gone or going; called once."""
 
 
-class Connection(asyncio.Protocol):
-    """`peers` is the set in which uvicorn looks for what it must shut down."""
+class Connection:
+    """`peers` is the set in which uvicorn looks for what it must shut down.
+
+    It has the methods of an `asyncio.Protocol` without being derived from it, so that it can be compiled.
+    """
 
     __slots__ = (
         "_close_timer",
@@ -113,7 +116,7 @@ class Connection(asyncio.Protocol):
         self._slice = connections.add(self)
         peers.add(self)
         transport.set_write_buffer_limits(high=limits.high_water_bytes)
-        transport.set_protocol(self)
+        transport.set_protocol(cast(asyncio.Protocol, self))
 
     # what the transport calls
 
@@ -126,6 +129,9 @@ class Connection(asyncio.Protocol):
             self._charge(0, len(data))
         else:
             self._work(len(data))
+
+    def eof_received(self) -> None:
+        """The transport closes itself then."""
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -196,8 +202,9 @@ class Connection(asyncio.Protocol):
     def leave(self) -> None:
         self.close_with(RESTARTING)
 
-    shutdown = leave
-    """The name under which uvicorn calls it."""
+    def shutdown(self) -> None:
+        """`leave`, under the name that uvicorn calls."""
+        self.leave()
 
     def beat(self, most_silent: int) -> None:
         """Once per heartbeat: ping, and close one from which nothing was heard `most_silent` times."""

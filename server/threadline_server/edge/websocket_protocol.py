@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import structlog
 from starlette.types import Message, Scope
@@ -30,7 +30,14 @@ HANDOVER = "threadline.handover"
 MAX_EARLY_BYTES = 64 * 1024
 """Bytes a client may send before the connection is taken over."""
 
-Built = TypeVar("Built", bound=asyncio.Protocol)
+
+class Taker(Protocol):
+    """What is built on the transport: an `asyncio.Protocol`, in shape if not by birth."""
+
+    def data_received(self, data: bytes, /) -> None: ...
+
+
+Built = TypeVar("Built", bound=Taker)
 Builder: TypeAlias = Callable[[asyncio.Transport, set[object]], Built]
 
 _log = structlog.get_logger()
