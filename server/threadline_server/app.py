@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +30,7 @@ from threadline.ids import SessionId, uuid7
 from threadline_server.agent_loading import load_agent
 from threadline_server.backplane.base import Backplane, DocumentName, Durability, NodeId
 from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.edge.access import Access
 from threadline_server.edge.admission import Admission
@@ -56,6 +58,7 @@ from threadline_server.upkeep.expiry import Expiry
 from threadline_server.upkeep.rounds import Chore, Rounds
 
 DEVICES_SENT_AWAY_PER_S = 1000
+COOLED_PER_ROUND = 500
 
 OnCode = Callable[[str], None]
 
@@ -109,12 +112,16 @@ class Core:
             raise CouldNotStart(error.message) from error
 
     def _chores(self) -> dict[str, Chore]:
-        if not self.settings.expire_after_s:
-            return {}
-        expiry = Expiry(
-            self.backplane, after_s=self.settings.expire_after_s, now_ms=unix_ms, in_use=self._in_use
-        )
-        return {"expiry": expiry.round}
+        chores: dict[str, Chore] = {}
+        settings = self.settings
+        if settings.expire_after_s:
+            expiry = Expiry(
+                self.backplane, after_s=settings.expire_after_s, now_ms=unix_ms, in_use=self._in_use
+            )
+            chores["expiry"] = expiry.round
+        if isinstance(self.backplane, RedisBackplane) and settings.objects and settings.cold_after_s:
+            chores["cold"] = partial(_cool, self.backplane, round(settings.cold_after_s * 1000))
+        return chores
 
     def _in_use(self, session: SessionId) -> bool:
         return self.rooms.get(DocumentName(session)) is not None
@@ -316,10 +323,18 @@ def build_backplane(settings: Settings) -> Backplane:
     least = None if settings.durability is None else Durability(settings.durability)
     try:
         return RedisBackplane(
-            settings.redis, node=_new_node_id(), least=least, start_s=settings.start_timeout_s
+            settings.redis,
+            node=_new_node_id(),
+            least=least,
+            objects=None if settings.objects is None else open_objects(settings.objects),
+            start_s=settings.start_timeout_s,
         )
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+async def _cool(backplane: RedisBackplane, idle_ms: int) -> None:
+    await backplane.cool_idle(unix_ms() - idle_ms, COOLED_PER_ROUND)
 
 
 def _new_node_id() -> NodeId:

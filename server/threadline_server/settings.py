@@ -88,6 +88,15 @@ class Settings(_Bounds):
     redis: str | None = Field(
         default=None, description="Redis that nodes share, instead of the embedded store."
     )
+    objects: str | None = Field(
+        default=None,
+        description="Where blobs and idle sessions go with --redis: a directory, or s3://bucket/prefix.",
+    )
+    cold_after_s: Seconds = Field(
+        default=604_800.0,
+        description="Move sessions idle for longer out of Redis, where --objects is given; 0 keeps them.",
+        json_schema_extra={"off": 0},
+    )
     durability: Literal["fsync", "process", "none"] | None = Field(
         default=None,
         description="Least that an acknowledgement must mean; start-up refuses a store that gives less.",

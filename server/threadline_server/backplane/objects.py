@@ -15,7 +15,7 @@ from typing import Protocol
 
 import anyio.to_thread
 
-from threadline.errors import StoreError
+from threadline.errors import ConfigurationError, StoreError
 from threadline.ids import SessionId
 
 
@@ -32,6 +32,19 @@ class Objects(Protocol):
 
     async def delete_under(self, prefix: str) -> None:
         """Delete every key that begins with `prefix/`. Idempotent."""
+
+
+def open_objects(location: str) -> Objects:
+    """The store at `s3://bucket/prefix`, or the directory of that name. Raises ConfigurationError."""
+    if not location.startswith("s3://"):
+        return DirectoryObjects(Path(location))
+    try:
+        from threadline_server.backplane.s3_objects import S3Objects
+    except ImportError as error:
+        raise ConfigurationError(
+            "An object store that speaks S3 needs a library: install threadline[s3]."
+        ) from error
+    return S3Objects(location)
 
 
 def blob_key(session: SessionId, blob: str) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from tests.backplane.redis.conftest import Nodes
+from tests.backplane.s3_server import Bucket
 from tests.contract.redis_servers import RedisServer
 from tests.contract.writing import Reader, Writer, a_document, a_session, eventually
 
 from threadline.errors import SessionDeleted, StoreError
 from threadline.ids import SessionId
 from threadline_server.backplane.base import DocumentName, SessionQuery, StaleRange
-from threadline_server.backplane.objects import DirectoryObjects
+from threadline_server.backplane.objects import DirectoryObjects, open_objects
 from threadline_server.backplane.redis import RedisBackplane
 
 pytestmark = pytest.mark.redis
@@ -101,6 +102,25 @@ async def test_objects_do_not_pile_up_and_go_with_the_session(nodes: Nodes, tmp_
     assert files(tmp_path) == []
     with pytest.raises(SessionDeleted):
         await node.load(writer.document)
+
+
+@pytest.mark.asyncio
+async def test_sessions_go_to_a_bucket_and_back(nodes: Nodes, bucket: Bucket) -> None:
+    node = await nodes.start("a", objects=open_objects("s3://trips/cold"))
+    writer = await a_document(node)
+    await writer.write()
+    await node.put_blob(SessionId("trip"), "plot", b"picture")
+    assert await cool_all(node) == 1
+    assert len(bucket.objects) == 2
+    assert (await node.load(writer.document)).position == 1
+    assert await node.get_blob(SessionId("trip"), "plot") == b"picture"
+    bucket.refuse = True
+    with pytest.raises(StoreError, match="could not write"):
+        await node.cool_idle(LATER_MS)
+    bucket.refuse = False
+    assert await writer.write() == 2
+    await node.delete_session(SessionId("trip"))
+    assert bucket.objects == {}
 
 
 @pytest.mark.asyncio
