@@ -6,11 +6,20 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Self
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 from tests.e2e.until import until
 
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 820}
+PHONE = ViewportSize(width=390, height=844)
+DESKTOP = ViewportSize(width=1280, height=820)
 TIMEOUT_MS = 20_000
 
 # What a browser says when its network is taken away, as these tests do.
@@ -35,9 +44,9 @@ class BrowserDevice:
     @classmethod
     async def start(cls, browser: Browser, url: str, user: str, name: str, *, phone: bool) -> Self:
         if phone:
-            context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+            context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
         else:
-            context = await browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+            context = await browser.new_context(viewport=DESKTOP)
         context.set_default_timeout(TIMEOUT_MS)
         device = cls(context, url, user, name)
         identity = json.dumps({"token": user, "name": user, "device": name})

@@ -22,7 +22,7 @@ HOSTILE = [
 
 @pytest.mark.asyncio
 async def test_the_first_visit_asks_for_a_name_and_keeps_it(browser: Browser, demo: ServerProcess) -> None:
-    context = await browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=PHONE)
     page = await context.new_page()
     await page.goto(f"{demo.url}/?session=trip")
     await page.get_by_test_id("name-input").fill("Zoë")
