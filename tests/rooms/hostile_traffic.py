@@ -45,13 +45,18 @@ class Session:
 
     def admit(self, data: bytes, actor: Actor) -> None:
         try:
-            verdict = self.gate.admit(data, actor)
+            self.take(data, actor)
         except ProtocolError:
             return
+
+    def take(self, data: bytes, actor: Actor) -> bool:
+        """Whether the gate let through all of it."""
+        verdict = self.gate.admit(data, actor)
         if verdict.update is not None:
             self.stored.append(verdict.update)
             self.live.apply_update(verdict.update)
             self.accepted += 1
+        return not verdict.gap
 
     def honest(self, steps: int) -> None:
         """Two devices that edit and now and then tell each other."""
@@ -75,7 +80,7 @@ class Session:
         for at, batch in enumerate(batches):
             for data in batch:
                 self.sent.append(data)
-                self.admit(data, HONEST[at])
+                assert self.take(data, HONEST[at]), "an honest update has a gap"
                 devices[1 - at].apply_update(data)
         for each in news:
             each.clear()

@@ -216,6 +216,8 @@ def test_contents_that_their_type_cannot_have(gate: Gate, item: bytes) -> None:
         struct(4, b"\x03\xed\xa0\x80", parent="t"),
         struct(5, encode_text("NaN"), parent="t"),
         struct(5, encode_text("1e999"), parent="t"),
+        struct(5, encode_text("9223372036854775808"), parent="t"),
+        struct(5, encode_text("1" + "0" * 400), parent="t"),
         struct(5, encode_text('"\\ud83d"'), parent="t"),
         struct(5, encode_text('{"\\ud83d":1}'), parent="t"),
         struct(5, encode_text("{"), parent="t"),

@@ -50,7 +50,7 @@ def test_both_ways_agree(script: list[Edit]) -> None:
         texts[who].insert(len(content[: places[who]].encode()), typed)
         places[who] += len(typed)
         if jump == 5 and content:
-            del texts[who][0 : len(content[0].encode())]
+            del texts[who][0 : len(str(texts[who])[0].encode())]
         for data in news[:]:
             actor = (ADA, BOB)[who]
             assert either_way(gates[0], data, actor) == long_way(gates[1], data, actor)

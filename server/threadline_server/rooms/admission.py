@@ -29,7 +29,7 @@ from threadline_server.rooms.item_index import (
     ItemIndex,
 )
 from threadline_server.rooms.judge import Judge
-from threadline_server.rooms.list_order import MOVED, REVERSED, ListOrder
+from threadline_server.rooms.list_order import MOVED, REVERSED, TOO_FAR, ListOrder
 from threadline_server.rooms.update_reader import (
     ANY,
     ARRAY,
@@ -39,6 +39,7 @@ from threadline_server.rooms.update_reader import (
     FORMAT,
     GC,
     MAP,
+    MAX_SAFE_INTEGER,
     SKIP,
     STRING,
     TEXT,
@@ -142,6 +143,7 @@ class Admission:
 
     def run(self, users: list[str]) -> Verdict:
         """Integrate everything that can be. Raises MalformedUpdate or Refused half-way; the caller undoes."""
+        self._order.steps = MAX_SAFE_INTEGER if self._judge is None else self._limits.max_list_steps
         self._integrate_sections()
         accepted: list[Accepted] = []
         ranges: list[ClockRange] = []
@@ -287,8 +289,11 @@ class Admission:
             self._take_keyed(item, runs, length, origin, origin_clock)
         else:
             placed = self._take_listed(item, runs, length, origin, origin_clock, right)
-            if placed == REVERSED and self._judge is not None:
-                malformed("a struct's right origin is not after its origin")
+            if self._judge is not None:
+                if placed == REVERSED:
+                    malformed("a struct's right origin is not after its origin")
+                if placed == TOO_FAR:
+                    malformed("too much was written at the same places")
             if placed == MOVED or known:
                 self._rewrite(taken, item, known, placed)
         self._note_content(item, runs, known, length)

@@ -7,6 +7,7 @@ by themselves, and their next delete set says so.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from threadline.errors import Refused
@@ -14,6 +15,7 @@ from threadline_server.rooms.item_index import (
     BURST,
     KIND_MASK,
     NO_KEY,
+    NO_TYPE,
     ClientRuns,
     ItemIndex,
 )
@@ -69,6 +71,8 @@ class Deletion:
         self._replaced: dict[int, list[int]] = {}
         for client, clock in replaced:
             self._replaced.setdefault(client, []).append(clock)
+        for clocks in self._replaced.values():
+            clocks.sort()
         self._doubtful: list[_Doubtful] = []
         self.accepted: list[tuple[int, int, int]] = []
         self.gap: bool = False
@@ -112,12 +116,15 @@ class Deletion:
         if own < end:
             self.accepted.append((client, own, end))
         before = min(end, own)
-        passed = 0
-        for replaced in self._replaced.get(client, ()):
-            if clock <= replaced < before:
-                self.accepted.append((client, replaced, replaced + 1))
-                passed += 1
-        if passed < before - clock:
+        clocks = self._replaced.get(client)
+        if clocks is None:
+            self.verbatim = self.verbatim and clock == before
+            return
+        first = bisect_left(clocks, clock)
+        last = bisect_left(clocks, before)
+        for at in range(first, last):
+            self.accepted.append((client, clocks[at], clocks[at] + 1))
+        if last - first < before - clock:
             self.verbatim = False
 
     def _alive(self, runs: ClientRuns, clock: int, end: int) -> None:
@@ -161,18 +168,35 @@ class Deletion:
         self.verbatim = False
 
     def _take_what_goes_along(self) -> None:
-        """Take what is in a deleted type. Types taken so may have others in them."""
-        progress = True
-        while progress and self._doubtful:
-            progress = False
-            rest: list[_Doubtful] = []
-            for doubtful in self._doubtful:
-                if self._index.under_dead(doubtful.type_id):
-                    self._accept(doubtful.runs, doubtful.start, doubtful.end)
-                    progress = True
-                else:
-                    rest.append(doubtful)
-            self._doubtful = rest
+        """Take what is in a deleted type, outer types first: those taken have others in them."""
+        depths = self._index.type_depths
+        self._doubtful.sort(key=lambda doubtful: depths[doubtful.type_id])
+        under: dict[int, bool] = {}
+        rest: list[_Doubtful] = []
+        for doubtful in self._doubtful:
+            if self._under_dead(doubtful.type_id, under):
+                self._accept(doubtful.runs, doubtful.start, doubtful.end)
+            else:
+                rest.append(doubtful)
+        self._doubtful = rest
+
+    def _under_dead(self, type_id: int, under: dict[int, bool]) -> bool:
+        """Whether this type or one around it is deleted; `under` has what was found out before."""
+        passed: list[int] = []
+        found = False
+        while type_id != NO_TYPE:
+            known = under.get(type_id)
+            if known is not None:
+                found = known
+                break
+            passed.append(type_id)
+            if self._index.type_is_dead(type_id):
+                found = True
+                break
+            type_id = self._index.parent_type(type_id)
+        for each in passed:
+            under[each] = found
+        return found
 
     def _drop_what_lost(self) -> None:
         """Mark what is deleted because another value won its key; such a deletion is nothing new."""

@@ -24,7 +24,6 @@ from bisect import bisect_left, bisect_right
 from typing import Final
 
 from threadline.actors import Actor
-from threadline.document.judgement import LIST_POSITION, Path
 from threadline_server.rooms.journal import Column, Journal
 from threadline_server.rooms.key_table import NO_NODE, BurstTable, KeyTable
 
@@ -301,30 +300,14 @@ class ItemIndex:
         number = self.type_clients[type_id]
         return number != ROOT_CLIENT and self.clients[number].is_dead(self.type_clocks[type_id])
 
-    def under_dead(self, type_id: int) -> bool:
-        """Whether this type or one around it is deleted."""
-        while type_id != NO_TYPE:
-            if self.type_is_dead(type_id):
-                return True
-            type_id = self.parent_type(type_id)
-        return False
+    def root_name(self, type_id: int) -> str:
+        return self.root_names[self.type_clocks[type_id]]
 
-    def path(self, type_id: int) -> Path:
-        """Where the type is: root, then keys and list positions."""
-        parts: list[str] = []
-        while True:
-            number = self.type_clients[type_id]
-            clock = self.type_clocks[type_id]
-            if number == ROOT_CLIENT:
-                parts.append(self.root_names[clock])
-                break
-            runs = self.clients[number]
-            row = runs.row_at(clock)
-            key = self.key_at(runs, row, clock)
-            parts.append(LIST_POSITION if key == NO_KEY else self.keys.text(key))
-            type_id = runs.parents[row]
-        parts.reverse()
-        return tuple(parts)
+    def key_of_type(self, type_id: int) -> int:
+        """The key id that a type, which is no root, is at; `NO_KEY` in a list."""
+        runs = self.clients[self.type_clients[type_id]]
+        clock = self.type_clocks[type_id]
+        return self.key_at(runs, runs.row_at(clock), clock)
 
     # rows
 

@@ -29,22 +29,46 @@ _DELETED_CONTENT: Final = Content(ContentKind.DELETED)
 class Judge:
     """The rules of one document for one actor, while one update is admitted."""
 
-    __slots__ = ("_actor", "_delete_owner", "_delete_type", "_index", "_path", "_path_type", "_rules")
+    __slots__ = ("_actor", "_delete_owner", "_delete_type", "_index", "_paths", "_roots", "_rules")
 
     def __init__(self, index: ItemIndex, rules: RuleBook, actor: Actor) -> None:
         self._index: ItemIndex = index
         self._rules: RuleBook = rules
         self._actor: Actor = actor
-        self._path: Path = ()
-        self._path_type: int = NO_TYPE
+        self._paths: dict[int, Path] = {}
+        self._roots: dict[str, bool] = {}
         self._delete_type: int = NO_TYPE
         self._delete_owner: int = -1
 
     def path(self, type_id: int, key_id: int) -> Path:
-        if type_id != self._path_type:
-            self._path = self._index.path(type_id)
-            self._path_type = type_id
-        return (*self._path, LIST_POSITION if key_id == NO_KEY else self._index.keys.text(key_id))
+        return (*self._path_of(type_id), self._step(key_id))
+
+    def _step(self, key_id: int) -> str:
+        return LIST_POSITION if key_id == NO_KEY else self._index.keys.text(key_id)
+
+    def _path_of(self, type_id: int) -> Path:
+        """Of the type itself; found by that of the type around it, which most often is known."""
+        known = self._paths.get(type_id)
+        if known is not None:
+            return known
+        index = self._index
+        missing: list[int] = []
+        path: Path = ()
+        while known is None:
+            missing.append(type_id)
+            parent = index.parent_type(type_id)
+            if parent == NO_TYPE:
+                break
+            type_id = parent
+            known = self._paths.get(type_id)
+            path = known or ()
+        for each in reversed(missing):
+            path = (
+                *path,
+                index.root_name(each) if index.is_root(each) else self._step(index.key_of_type(each)),
+            )
+            self._paths[each] = path
+        return path
 
     def struct(self, item: Struct, known: int, runs: ClientRuns, type_id: int, key_id: int) -> None:
         """Raises Refused where the rules do not allow the struct, without its first `known` units."""
@@ -64,8 +88,16 @@ class Judge:
         values = item.values
         plain = item.plain
         assert values is not None and plain is not None
-        for at in range(known, item.length):
+        end = item.length if self._in_schema(path[0]) else known + 1
+        for at in range(known, end):
             self._ask(item.client, path, Content(ContentKind.VALUE, values[at], plain[at]))
+
+    def _in_schema(self, root: str) -> bool:
+        """Values elsewhere are all alike to the rules: one of a list is enough to ask about."""
+        known = self._roots.get(root)
+        if known is None:
+            known = self._roots[root] = self._rules.root_kind(root) is not None
+        return known
 
     def _ask(self, client: int, path: Path, content: Content) -> None:
         reason = self._rules.judge(self._actor, client, path, content)

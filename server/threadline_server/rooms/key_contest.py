@@ -30,12 +30,13 @@ _NOTHING: Unit = (-1, 0)
 
 
 class KeyContest:
-    __slots__ = ("_asked", "_index", "_types")
+    __slots__ = ("_around", "_asked", "_index", "_types")
 
     def __init__(self, index: ItemIndex) -> None:
         self._index: ItemIndex = index
         self._asked: dict[Slot, list[Unit]] = {}
         self._types: set[int] = set()
+        self._around: set[int] = set()
 
     def ask(self, runs: ClientRuns, clock: int) -> None:
         """Whether this unit has its key, if it is at one."""
@@ -52,6 +53,9 @@ class KeyContest:
         """Whether this type, and each around it, has its key."""
         index = self._index
         while type_id != NO_TYPE and index.type_clients[type_id] != ROOT_CLIENT:
+            if type_id in self._around:
+                return
+            self._around.add(type_id)
             self.ask(index.clients[index.type_clients[type_id]], index.type_clocks[type_id])
             type_id = index.parent_type(type_id)
 

@@ -52,6 +52,7 @@ def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor
         return None
     right_client = -1
     right_clock = 0
+    right_at = at
     if info == _STRING_BETWEEN:
         packed = _uint_at(data, at)
         at += packed & _SIZE_MASK
@@ -63,10 +64,12 @@ def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor
         return None
     packed = _uint_at(data, at)
     size = packed >> _SIZE_BITS
+    size_at = at
     at += packed & _SIZE_MASK
     if packed & _SIZE_MASK == 0 or size == 0 or at + size != end:
         return None
-    return _take_string(index, order, data, at, runs, right_client, right_clock)
+    clocks = _take_string(index, order, data, at, runs, right_client, right_clock)
+    return None if clocks is None else Verdict(data, (clocks,), False, (), right_at, size_at, at)
 
 
 def _uint_at(data: bytes, at: int) -> int:
@@ -98,7 +101,7 @@ def _take_string(
     runs: ClientRuns,
     right_client: int,
     right_clock: int,
-) -> Verdict | None:
+) -> ClockRange | None:
     raw = data[start:-1]
     length = len(raw)
     text: str | None = None
@@ -121,7 +124,7 @@ def _take_string(
     if text is not None:
         index.add_pairs(runs, clock, text)
     runs.next = clock + length
-    return Verdict(data, (ClockRange(runs.client, clock, clock + length),), False, ())
+    return ClockRange(runs.client, clock, clock + length)
 
 
 def _growing_piece(

@@ -26,6 +26,7 @@ NOBODY: Final = 0xFFFFFFFF
 PLACED: Final = 0
 MOVED: Final = 1
 REVERSED: Final = 2
+TOO_FAR: Final = 3
 
 
 class Arrival:
@@ -67,6 +68,7 @@ class ListOrder:
         "origin_clocks",
         "right_clients",
         "right_clocks",
+        "steps",
     )
 
     def __init__(self, index: ItemIndex) -> None:
@@ -82,6 +84,7 @@ class ListOrder:
         self.right_clocks: Column = array("I", (0,))
         self.moved_client: int = -1
         self.moved_clock: int = 0
+        self.steps: int = 0
 
     def place(
         self,
@@ -99,7 +102,8 @@ class ListOrder:
         PLACED where its origins say. REVERSED where the right origin is not after the origin. MOVED where
         they are in order, but were never neighbours: it is then placed right after its origin, as if its
         right origin had been what follows there, unit `moved_clock` of client id `moved_client` (-1: nothing
-        follows). A redo inside a list that was itself brought back can be like that.
+        follows). A redo inside a list that was itself brought back can be like that. TOO_FAR where `steps`,
+        which every piece that is passed by costs one of, ran out; it is placed anywhere then.
         """
         index = self.index
         head = index.type_heads[type_id]
@@ -240,13 +244,28 @@ class ListOrder:
         here = self.nexts[before] if before != NO_PIECE else self.index.type_head_clocks[type_id]
         placed = PLACED
         if here != after:
-            placed = self._check(before, here, after)
+            if not self._follows(before, after):
+                placed = self._check(before, here, after)
             if placed == PLACED:
                 before = self._pass_by(arrival, before, here, after)
             else:
                 self._move(arrival, here)
+            if self.steps < 0:
+                placed = TOO_FAR
         self._insert(type_id, arrival, before)
         return placed
+
+    def _follows(self, before: int, after: int) -> bool:
+        """Whether one of the two was written next to the other, which had been there."""
+        if before == NO_PIECE or after == NO_PIECE:
+            return False
+        if (
+            self.right_clients[before] == self.clients[after]
+            and self.right_clocks[before] == self.clocks[after]
+        ):
+            return True
+        last = self.clocks[before] + self.lengths[before] - 1
+        return self.origin_clients[after] == self.clients[before] and self.origin_clocks[after] == last
 
     def _check(self, before: int, here: int, after: int) -> int:
         """Whether there was a time when `after` followed `before`, although others are between them now.
@@ -263,8 +282,11 @@ class ListOrder:
         origin = self._piece_of(self.origin_clients[after], self.origin_clocks[after])
         never = False
         while here != after:
+            self.steps -= 1
             if here == NO_PIECE:
                 return REVERSED
+            if self.steps < 0:
+                return TOO_FAR
             if here in (bound, origin):
                 never = True
             here = self.nexts[here]
@@ -292,6 +314,9 @@ class ListOrder:
         seen: set[int] = set()
         conflicting: set[int] = set()
         while here != after:
+            self.steps -= 1
+            if self.steps < 0:
+                break
             seen.add(here)
             conflicting.add(here)
             its_origin = self.origin_clients[here]

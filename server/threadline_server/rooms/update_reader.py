@@ -48,6 +48,7 @@ HAS_KEY: Final = 0x20
 
 MAX_SAFE_INTEGER: Final = (1 << 53) - 1
 _MAX_SHIFT: Final = 49
+_MAX_EXPONENT: Final = 1023
 _LEAST_SECTION_BYTES: Final = 3
 _DUNDER_PROTO: Final = "__proto__"
 
@@ -360,6 +361,10 @@ class UpdateReader:
             _check_scalar_values(value)
         elif isinstance(value, float):
             if not math.isfinite(value):
+                malformed("a JSON number is out of bounds")
+        elif isinstance(value, int):
+            # yrs reads integers in 64 bits with a sign, longer ones as floats, and fails in between
+            if value.bit_length() > _MAX_EXPONENT or 1 << 63 <= value < 1 << 64:
                 malformed("a JSON number is out of bounds")
         elif isinstance(value, list):
             for item in value:
