@@ -5,32 +5,57 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from threadline.actors import Actor
 from threadline_server.backplane.base import Append, Entry, Fence
 from threadline_server.rooms.contributor import Contributor
+from threadline_server.rooms.stretch import Stretch
+from threadline_server.rooms.verdict import Verdict
 
 Created = tuple[str, str]
 """(root, key) of a top-level entry, as the gate names it."""
 
 
 class Draft:
-    """One turn in the making. `senders[i]` brought `entries[i]`, None for the server itself.
+    """One turn in the making. `senders[i]` brought `entries[i]`, None for the server itself. What a sender
+    typed without anything in between is one entry.
 
     `acknowledgements` counts, per contributor, the messages that are settled once this turn is durable; those
     that brought only known things wait with the newest turn that is not durable yet.
     """
 
-    __slots__ = ("acknowledgements", "created", "entries", "fence", "senders", "size")
+    __slots__ = ("_entries", "_stretch", "acknowledgements", "created", "fence", "senders", "size")
 
     def __init__(self, fence: Fence | None = None) -> None:
         self.fence = fence
-        self.entries: list[Entry] = []
+        self._entries: list[Entry] = []
+        self._stretch: Stretch | None = None
         self.senders: list[Contributor | None] = []
         self.created: list[Created] = []
         self.acknowledgements: dict[Contributor, int] = {}
         self.size = 0
 
+    @property
+    def entries(self) -> list[Entry]:
+        if self._stretch is not None:
+            self._entries[-1] = self._stretch.entry
+        return self._entries
+
+    def type(self, verdict: Verdict, sender: Contributor, actor: Actor, at_ms: int) -> None:
+        """Take an update that is one string (see `Verdict`), if it can be with the string before it."""
+        assert verdict.update is not None
+        stretch = self._stretch
+        if stretch is not None and self.senders[-1] is sender and stretch.take(verdict):
+            self.size += len(verdict.update)
+            return
+        stretch = Stretch(verdict, actor.user, actor.role.value, at_ms)
+        self.add(stretch.entry, sender)
+        self._stretch = stretch
+
     def add(self, entry: Entry, sender: Contributor | None, created: Sequence[Created] = ()) -> None:
-        self.entries.append(entry)
+        if self._stretch is not None:
+            self._entries[-1] = self._stretch.entry
+            self._stretch = None
+        self._entries.append(entry)
         self.senders.append(sender)
         self.size += len(entry.update)
         if created:

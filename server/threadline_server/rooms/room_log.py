@@ -164,8 +164,11 @@ class RoomLog:
         if self.new:
             self.new = False
             self.tail.add(self.stamper.beginning(self.gate, now_ms), None, fence)
-        entry = Entry(actor.user, str(actor.role), verdict.ranges, verdict.update, now_ms)
-        self.tail.add(entry, contributor, fence, verdict.created)
+        if verdict.text_at and contributor is not None:
+            self.tail.type(verdict, contributor, actor, fence, now_ms)
+        else:
+            entry = Entry(actor.user, actor.role.value, verdict.ranges, verdict.update, now_ms)
+            self.tail.add(entry, contributor, fence, verdict.created)
         if verdict.created:
             stamp = self.stamper.stamp(self.gate, verdict, now_ms)
             if stamp is not None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from threadline.actors import Actor
 from threadline_server.backplane.base import Entry, Fence
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.draft import Created, Draft, Outgoing
+from threadline_server.rooms.verdict import Verdict
 
 
 class Tail:
@@ -46,13 +48,25 @@ class Tail:
         fence: Fence | None = None,
         created: Sequence[Created] = (),
     ) -> None:
-        """Put an accepted entry at the end. A fence covers a whole turn: another one starts a new turn."""
+        """Put an accepted entry at the end."""
+        self._draft(fence).add(entry, sender, created)
+        self.size += len(entry.update)
+
+    def type(
+        self, verdict: Verdict, sender: Contributor, actor: Actor, fence: Fence | None, at_ms: int
+    ) -> None:
+        """Put an accepted string at the end, joined with the string before it where that is possible."""
+        assert verdict.update is not None
+        self._draft(fence).type(verdict, sender, actor, at_ms)
+        self.size += len(verdict.update)
+
+    def _draft(self, fence: Fence | None) -> Draft:
+        """The newest draft. A fence covers a whole turn: another one starts a new turn."""
         draft = self._drafts[-1] if self._drafts else None
-        if draft is None or draft.fence != fence:
+        if draft is None or (draft.fence is not fence and draft.fence != fence):
             draft = Draft(fence)
             self._drafts.append(draft)
-        draft.add(entry, sender, created)
-        self.size += len(entry.update)
+        return draft
 
     def owe(self, contributor: Contributor, count: int) -> bool:
         """Acknowledge `count` messages when all that is here now is durable. False: it is already."""
