@@ -314,6 +314,21 @@ class Backplane(Protocol):
         everyone.
         """
 
+    # the ledger: small values beside sessions, by kind and key (keys, invitations, revocations)
+    async def get_value(self, kind: str, key: str) -> bytes | None:
+        """None when there is none, or its time is over. `kind` is made of a-z and `_`."""
+
+    async def list_values(self, kind: str) -> dict[str, bytes]:
+        """Every value of a kind that is still valid; what is not is removed."""
+
+    async def swap_value(
+        self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0
+    ) -> bool:
+        """Compare-and-set: when `old` is there now (None: nothing), store `new` (None: nothing) durably.
+
+        False when something else is there. `ttl_ms` bounds the life of the new value, 0 does not.
+        """
+
     # run hints
     async def hint(self, hint: RunHint) -> None: ...
 

@@ -40,6 +40,13 @@ CREATE TABLE decisions (
     ROWID;
 """
 
+LEDGER = """
+CREATE TABLE IF NOT EXISTS ledger (
+    kind TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, until_ms INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+"""Also made in files of before it; `until_ms` 0 is for ever."""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that commits to the WAL without a sync and never checkpoints by itself.
@@ -80,6 +87,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    connection.executescript(LEDGER)
 
 
 def row_of(document: int, position: int) -> int:

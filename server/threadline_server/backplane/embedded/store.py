@@ -33,7 +33,7 @@ from threadline_server.backplane.base import (
     SessionRecord,
     Stored,
 )
-from threadline_server.backplane.embedded import catalogue, checkpoint, log
+from threadline_server.backplane.embedded import catalogue, checkpoint, ledger, log
 from threadline_server.backplane.embedded.appender import Appender
 from threadline_server.backplane.embedded.compaction import compact
 from threadline_server.backplane.embedded.connections import Connections
@@ -419,6 +419,26 @@ class EmbeddedBackplane:
         first = await self._connections.write(catalogue.decide, session, key, value)
         await self._durable()
         return first
+
+    # the ledger
+
+    async def get_value(self, kind: str, key: str) -> bytes | None:
+        return await self._connections.read(ledger.get, kind, key, self._now_ms())
+
+    async def list_values(self, kind: str) -> dict[str, bytes]:
+        now_ms = self._now_ms()
+        if await self._connections.read(ledger.has_old, kind, now_ms):
+            await self._connections.write(ledger.remove_old, kind, now_ms)
+        return await self._connections.read(ledger.find_all, kind, now_ms)
+
+    async def swap_value(
+        self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0
+    ) -> bool:
+        now_ms = self._now_ms()
+        until_ms = now_ms + ttl_ms if ttl_ms else 0
+        swapped = await self._connections.write(ledger.swap, kind, key, old, new, now_ms, until_ms)
+        await self._durable()
+        return swapped
 
     # run hints
 

@@ -13,6 +13,7 @@
     tl:{i07}:places, :f:<facet>   the catalogue's index, part 7 of 16: hash and sorted sets
     tl:{i07}:warm                 sorted set of its sessions that have documents in Redis, by last activity
     tl:{h3}                       run hints, channel 3 of 8
+    tl:{v:<kind>}                 hash of the ledger's values of one kind
 
 All keys of a session share a hash tag, so they lie in one slot and one script may use them; so does its
 channel. The index cannot lie there, and one slot would be too little for it: sessions are spread over its
@@ -153,3 +154,16 @@ HINTS: Final = tuple(
 
 def hint_channel_of(session: str) -> HintChannel:
     return HINTS[crc_hqx(session.encode(), 0) % HINT_CHANNELS]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKey:
+    slot: int
+    key: str
+
+
+@lru_cache(maxsize=64)
+def ledger_key(kind: str) -> LedgerKey:
+    """Where the ledger keeps one kind. No session's key ends with the brace of its hash tag."""
+    tag = f"v:{kind}"
+    return LedgerKey(slot_of(tag), f"{PREFIX}{{{tag}}}")

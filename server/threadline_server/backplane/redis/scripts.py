@@ -27,6 +27,7 @@ class Script(Enum):
     FIND = "find"
     COOL = "cool"
     WARM = "warm"
+    SWAP = "swap"
     PROBE = "probe"
 
 

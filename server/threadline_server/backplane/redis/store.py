@@ -36,8 +36,9 @@ from threadline_server.backplane.redis.cold import ColdTier
 from threadline_server.backplane.redis.confirmer import Confirmer
 from threadline_server.backplane.redis.documents import Documents
 from threadline_server.backplane.redis.endpoint import Address, parse_endpoint
-from threadline_server.backplane.redis.keys import HINTS, hint_channel_of, session_keys
+from threadline_server.backplane.redis.keys import HINTS, hint_channel_of, ledger_key, session_keys
 from threadline_server.backplane.redis.leases import Leases
+from threadline_server.backplane.redis.ledger import Ledger
 from threadline_server.backplane.redis.link import Link, RedisAway, RedisRefused, Reply
 from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.replication import Replication
@@ -95,6 +96,7 @@ class RedisBackplane:
         self._cold = None if self._objects is None else ColdTier(self._links, self._objects, _unix_ms)
         self._documents = Documents(self._links, self._warm)
         self._leases = Leases(self._links)
+        self._ledger = Ledger(self._links, _unix_ms)
         self._closing = asyncio.Event()
         self._replication = Replication(
             self.node,
@@ -110,6 +112,7 @@ class RedisBackplane:
             on_settled=self._replication.settled,
             confirm=self._confirm,
             on_lost=self._replication.lose,
+            is_active=self._active.__contains__,
             on_cold=lambda document: self._start(self._warm_again(document)),
         )
         self._confirmer = Confirmer[Written](self._links, self._written)
@@ -305,9 +308,12 @@ class RedisBackplane:
 
     async def _durable(self, session: SessionId) -> None:
         """Wait until what was written to a session's slot is durable."""
+        await self._slot_durable(session_keys(session).slot)
+
+    async def _slot_durable(self, slot: int) -> None:
         if self.durability is Durability.PROCESS:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._confirmer.add(session_keys(session).slot, done)
+            self._confirmer.add(slot, done)
             await done
 
     def follow(
@@ -367,6 +373,21 @@ class RedisBackplane:
         first = await self._leases.decide(session, key, value, fence)
         await self._durable(session)
         return first
+
+    # the ledger
+
+    async def get_value(self, kind: str, key: str) -> bytes | None:
+        return await self._ledger.get(kind, key)
+
+    async def list_values(self, kind: str) -> dict[str, bytes]:
+        return await self._ledger.find_all(kind)
+
+    async def swap_value(
+        self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0
+    ) -> bool:
+        swapped = await self._ledger.swap(kind, key, old, new, ttl_ms)
+        await self._slot_durable(ledger_key(kind).slot)
+        return swapped
 
     # run hints
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 
+from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
     AppendRefused,
@@ -75,7 +76,8 @@ def merged_ranges(turn: Turn) -> list[int] | None:
 class Writer:
     """`on_taken` is told of each turn after its append was; then it is given to `confirm`.
 
-    on_cold: brings a document back from the cold tier; the turn is sent again a little later
+    on_cold:   brings a document back from the cold tier; the turn is sent again a little later
+    is_active: whether Redis was told lately that a session is in use, so that it need not be told again
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Writer:
         confirm: Callable[[Sending], None],
         on_lost: Callable[[DocumentName], None],
         on_cold: Callable[[DocumentName], None],
+        is_active: Callable[[SessionId], bool],
     ) -> None:
         self.counts = Counts()
         self._links = links
@@ -95,6 +98,7 @@ class Writer:
         self._confirm = confirm
         self._on_lost = on_lost
         self._on_cold = on_cold
+        self._is_active = is_active
         self._loop = asyncio.get_running_loop()
         self._sending: dict[DocumentName, Sending] = {}
         self._behind: dict[DocumentName, deque[Append]] = {}
@@ -132,7 +136,8 @@ class Writer:
             self._refuse(append, StaleRange(f"{append.document}: a turn does not continue itself."))
             return
         data = encode_turn(append.turn)
-        sending = Sending(append, keys, _command(append, keys, data, ranges), len(data))
+        at_ms = "" if self._is_active(keys.of.id) else _at_ms(append.turn)
+        sending = Sending(append, keys, _command(append, keys, data, ranges, at_ms), len(data))
         self._sending[append.document] = sending
         self._send(sending)
 
@@ -253,9 +258,12 @@ class Writer:
             self._loop.call_exception_handler({"message": "A backplane callback failed", "exception": error})
 
 
-def _command(append: Append, keys: DocumentKeys, data: bytes, ranges: list[int]) -> bytes:
+def _at_ms(turn: Turn) -> int | str:
+    return turn.entries[-1].at_ms if turn.entries else ""
+
+
+def _command(append: Append, keys: DocumentKeys, data: bytes, ranges: list[int], at_ms: int | str) -> bytes:
     session = keys.of
-    at_ms = append.turn.entries[-1].at_ms if append.turn.entries else 0
     arguments: list[Argument] = [
         session.channel,
         append.document,

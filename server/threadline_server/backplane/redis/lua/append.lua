@@ -1,7 +1,9 @@
 -- One turn of one document into its log: checked, stored and announced, or refused, as one step.
 -- KEYS: session, document, log, documents of the session
--- ARGV: channel, document, lineage, fence or '', writer's mark, digest, at in ms, turn, then client start end ...
+-- ARGV: channel, document, lineage, fence or '', writer's mark, digest, at in ms or '', turn,
+--       then client start end ...
 -- Gives the position, or {why, ...}.
+local STEP = 3000 -- arguments that one call may unpack
 local session = redis.call('HMGET', KEYS[1], 'lineage', 'fence')
 if session[1] ~= ARGV[3] then return {'lineage'} end
 local head = redis.call('HMGET', KEYS[2], 'p', ARGV[5])
@@ -12,15 +14,27 @@ end
 if ARGV[4] ~= '' and tonumber(session[2] or '0') > tonumber(ARGV[4]) then return {'fence'} end
 local cold = 'cold:' .. (string.match(ARGV[2], '~.*') or '')
 if not head[1] and redis.call('HEXISTS', KEYS[1], cold) == 1 then return {'cold'} end
-for i = 9, #ARGV, 3 do
-  local known = redis.call('HGET', KEYS[2], ARGV[i]) or '0'
-  if known ~= ARGV[i + 1] then return {'stale', ARGV[i], known, ARGV[i + 1]} end
+for from = 9, #ARGV, STEP do
+  local clients = {}
+  for i = from, math.min(from + STEP - 1, #ARGV), 3 do clients[#clients + 1] = ARGV[i] end
+  for n, known in ipairs(redis.call('HMGET', KEYS[2], unpack(clients))) do
+    local start = ARGV[from + 3 * n - 2]
+    if (known or '0') ~= start then return {'stale', clients[n], known or '0', start} end
+  end
 end
 local position = tonumber(head[1] or '0') + 1
 redis.call('XADD', KEYS[3], position .. '-0', 't', ARGV[8])
-redis.call('HSET', KEYS[2], 'p', position, ARGV[5], digest .. ' ' .. position)
-for i = 9, #ARGV, 3 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2]) end
-redis.call('HSET', KEYS[1], 'active', ARGV[7])
+local fields = {'p', position, ARGV[5], digest .. ' ' .. position}
+for i = 9, #ARGV, 3 do
+  fields[#fields + 1] = ARGV[i]
+  fields[#fields + 1] = ARGV[i + 2]
+  if #fields >= STEP then
+    redis.call('HSET', KEYS[2], unpack(fields))
+    fields = {'p', position}
+  end
+end
+redis.call('HSET', KEYS[2], unpack(fields))
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'active', ARGV[7]) end
 if position == 1 then redis.call('SADD', KEYS[4], ARGV[2]) end
 redis.call('SPUBLISH', ARGV[1], 'T ' .. ARGV[2] .. ' ' .. position .. ' ' .. ARGV[8])
 return position
