@@ -152,6 +152,19 @@ class LogContract:
         assert (await node.load(TRIP_DOCUMENT)).tail[0].turn == turn
 
     @pytest.mark.asyncio
+    async def test_one_turn_may_extend_thousands_of_clients(self, deployment: Deployment) -> None:
+        node = await deployment.node()
+        await a_document(node)
+        writer = Writer(node, TRIP_DOCUMENT)
+        ranges = tuple(ClockRange(client, 0, client) for client in range(1, 2_501))
+        turn = Turn(node.node, "epoch-1", (Entry("ada", "owner", ranges, b"restored", 5),))
+        assert (await writer.put(turn)).position == 1
+        assert (await node.load(TRIP_DOCUMENT)).tail[0].turn == turn
+        last = Writer(node, TRIP_DOCUMENT, client=2_500)
+        assert isinstance((await last.put(last.turn(start=2_499))).refusal, StaleRange)
+        assert (await last.put(last.turn(start=2_500))).position == 2
+
+    @pytest.mark.asyncio
     async def test_a_turn_of_deletes_only_extends_no_clock(self, deployment: Deployment) -> None:
         node = await deployment.node()
         writer = await a_document(node)

@@ -12,8 +12,10 @@ if head[2] and string.sub(head[2], 1, #digest) == digest then
   return tonumber(string.sub(head[2], #digest + 2))
 end
 if ARGV[4] ~= '' and tonumber(session[2] or '0') > tonumber(ARGV[4]) then return {'fence'} end
-local cold = 'cold:' .. (string.match(ARGV[2], '~.*') or '')
-if not head[1] and redis.call('HEXISTS', KEYS[1], cold) == 1 then return {'cold'} end
+if not head[1] then
+  local cold = 'cold:' .. (string.match(ARGV[2], '~.*') or '')
+  if redis.call('HEXISTS', KEYS[1], cold) == 1 then return {'cold'} end
+end
 for from = 9, #ARGV, STEP do
   local clients = {}
   for i = from, math.min(from + STEP - 1, #ARGV), 3 do clients[#clients + 1] = ARGV[i] end
