@@ -2,6 +2,7 @@
 # make check   formatters, linters and type checkers, Python and TypeScript
 # make test    every test of both languages, with a short run of the fault tests
 # make bench   side-by-side benchmarks            (QUICK=1 for the main rows)
+# make compiled  the hot modules through mypyc, where a C compiler is; `make test COMPILED=1` tests those
 # make faults  the fault tests at full length
 #
 # Each target does its own set-up, once: what is done is stamped under .make/.
@@ -10,7 +11,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo check test bench faults wheel clean
+.PHONY: demo check test bench compiled faults wheel clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -31,19 +32,22 @@ check: .make/python .make/web-packages
 	$(BIN)/mypy
 	cd web_demo && $(WITH_NODE_HERE) npm run --silent check
 
-test: .make/python .make/web .make/node-tests .make/system
+test: .make/python .make/web .make/node-tests .make/system $(if $(COMPILED),.make/compiled)
 	cd web_demo && $(WITH_NODE_HERE) npm test --silent
-	$(WITH_NODE) $(BIN)/python -m pytest $(ARGS)
+	$(WITH_NODE) $(if $(COMPILED),PYTHONPATH=build/compiled) $(BIN)/python -m pytest $(ARGS)
 
-bench: .make/python .make/web .make/node-tests .make/system
+bench: .make/python .make/system .make/compiled .make/bench-programs .make/bench-data .make/bench-peers
 	$(WITH_NODE) $(BIN)/python bench/run.py $(if $(QUICK),--quick) $(ARGS)
+
+compiled: .make/compiled
 
 faults: .make/python .make/system
 	$(BIN)/python -m pytest tests/faults --kills 200 -s $(ARGS)
 
-# The wheel carries the built web page inside threadline_server/web.
+# The wheel carries the built web page inside threadline_server/web, and the compiled modules where there is a
+# C compiler; PURE=1 makes one for every platform.
 wheel: .make/python .make/web
-	$(BIN)/python -m build --wheel
+	$(if $(PURE),,$(shell command -v cc >/dev/null && echo THREADLINE_COMPILE=1)) $(BIN)/python -m build --wheel
 
 clean:
 	rm -rf .make dist build web_demo/dist
@@ -87,6 +91,34 @@ APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get inst
 .make/node-tests: $(wildcard tests/node/package-lock.json) | .make/node-dir
 	if test -f tests/node/package-lock.json; then cd tests/node && \
 		PATH="$$(cat ../../.make/node-dir):$$PATH" npm ci --loglevel=error --no-audit --no-fund; fi
+	@touch $@
+
+# Without a compiler, or where compiling fails, everything runs as plain Python.
+.make/compiled: compile_hot_modules.py $(shell find client_py server -name '*.py') | .make/python
+	if command -v cc >/dev/null; then \
+		$(BIN)/python compile_hot_modules.py build/compiled || { test -z "$(COMPILED)"; }; \
+	else rm -rf build/compiled; echo "No C compiler: the hot modules stay plain Python." >&2; fi
+	@touch $@
+
+BENCH := bench/results
+PYCRDT_WEBSOCKET := pycrdt-websocket==0.16.5 uvicorn[standard]==0.54.0
+
+.make/bench-programs: bench/loadgen.c bench/limit.c
+	@command -v cc >/dev/null || { $(APT_INSTALL) gcc libc6-dev; }
+	@mkdir -p .make $(BENCH)/build
+	cc -O2 -w -o $(BENCH)/build/loadgen bench/loadgen.c
+	cc -O2 -w -o $(BENCH)/build/limit bench/limit.c
+	@touch $@
+
+.make/bench-data: bench/make_updates.py | .make/python
+	rm -rf $(BENCH)/data
+	$(BIN)/python bench/make_updates.py $(BENCH)/data
+	@touch $@
+
+.make/bench-peers: bench/peers/package-lock.json | .make/node-dir .make/python
+	cd bench/peers && PATH="$$(cat ../../.make/node-dir):$$PATH" npm ci --loglevel=error --no-audit --no-fund
+	test -x $(BENCH)/build/peer-venv/bin/python || $(PYTHON) -m venv $(BENCH)/build/peer-venv
+	$(BENCH)/build/peer-venv/bin/python -m pip install --quiet --disable-pip-version-check $(PYCRDT_WEBSOCKET)
 	@touch $@
 
 # A real Redis and a real browser, for the tests and benchmarks only.
