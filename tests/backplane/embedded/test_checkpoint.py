@@ -11,6 +11,8 @@ from threadline_server.backplane.base import DocumentName
 from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.backplane.embedded.checkpoint import PAGES_DUE
 
+SESSIONS = 20
+
 
 @pytest.mark.asyncio
 async def test_the_wal_is_started_over_while_turns_go_on(store: EmbeddedBackplane) -> None:
@@ -62,3 +64,25 @@ async def test_compaction_gives_pages_back(store: EmbeddedBackplane) -> None:
     free = store._connection.execute("PRAGMA freelist_count").fetchone()[0]
     pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
     assert pages - free < 100
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [2_500, 4_100, 6_000, 70_000])
+async def test_a_compacted_document_takes_little_more_than_its_bytes(
+    store: EmbeddedBackplane, size: int
+) -> None:
+    before = bytes_in_use(store)
+    for n in range(SESSIONS):
+        writer = await a_document(store, f"s{n}")
+        for _ in range(20):
+            await writer.write("t" * (size // 20))
+        position = (await store.load(writer.document)).position
+        await store.compact(writer.document, writer.lineage, b"b" * size, b"i" * 100, position)
+    assert (bytes_in_use(store) - before) / SESSIONS <= 1.5 * size + 1_000
+
+
+def bytes_in_use(store: EmbeddedBackplane) -> int:
+    pages, free = (
+        store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")
+    )
+    return int(pages - free) * 4096

@@ -33,9 +33,8 @@ async def compact(
     if new is None:
         return
     for kind, data in zip(log.Kind, parts, strict=True):
-        for part, start in enumerate(range(0, len(data), log.PART_BYTES)):
-            piece = data[start : start + log.PART_BYTES]
-            await connections.write(log.write_part, new.id, new.generation, kind, part, piece)
+        for number, parts_at_once in enumerate(log.parts_of(data)):
+            await connections.write(log.write_parts, new.id, new.generation, kind, number, parts_at_once)
     await connections.write(log.set_base, document, lineage, new)
     while await connections.write(log.delete_some_turns, new.id, through):
         pass

@@ -19,8 +19,12 @@ from threadline_server.backplane.embedded.heads import Head, SessionState
 from threadline_server.backplane.embedded.schema import position_of, row_of, rows_of
 from threadline_server.backplane.turn_bytes import advance, decode_clocks, decode_turn
 
+# Small bases lie in small rows, which fill pages; a row of its own would waste half a page or more.
+SMALL_PART_BYTES = 1_000
+SMALL_BYTES = 64 * 1024
 PART_BYTES = 128 * 1024
 ROWS_PER_DELETE = 500
+PARTS_PER_DELETE = 32
 
 _APPEND = "INSERT INTO log (row, turn) VALUES (?, ?)"
 _ADD_DOCUMENT = "INSERT INTO documents (id, name, session) VALUES (?, ?, ?)"
@@ -150,10 +154,25 @@ def load(connection: sqlite3.Connection, document: DocumentName) -> tuple[Stored
     return stored, Head(document, state, row.id, stored.position, clocks, last)
 
 
-def write_part(
-    connection: sqlite3.Connection, document: int, generation: int, kind: Kind, part: int, data: bytes
+def parts_of(data: bytes) -> list[list[bytes]]:
+    """`data` in rows, and the rows that may be written at once."""
+    if len(data) <= SMALL_BYTES:
+        small = [data[at : at + SMALL_PART_BYTES] for at in range(0, len(data), SMALL_PART_BYTES)]
+        return [small] if small else []
+    return [[data[at : at + PART_BYTES]] for at in range(0, len(data), PART_BYTES)]
+
+
+def write_parts(
+    connection: sqlite3.Connection,
+    document: int,
+    generation: int,
+    kind: Kind,
+    first: int,
+    parts: Sequence[bytes],
 ) -> None:
-    connection.execute("INSERT INTO bases VALUES (?, ?, ?, ?, ?)", (document, generation, kind, part, data))
+    rows = [(document, generation, kind, first + number, part) for number, part in enumerate(parts)]
+    with transaction(connection):
+        connection.executemany("INSERT INTO bases VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def newest_generation(connection: sqlite3.Connection, document: int) -> int:
@@ -207,7 +226,7 @@ def delete_some_parts(connection: sqlite3.Connection, document: int, keep_genera
     """Delete parts of bases that are not in use; whether there may be more."""
     done = connection.execute(
         "DELETE FROM bases WHERE rowid IN"
-        " (SELECT rowid FROM bases WHERE document = ? AND generation != ? LIMIT 16)",
-        (document, keep_generation),
+        " (SELECT rowid FROM bases WHERE document = ? AND generation != ? LIMIT ?)",
+        (document, keep_generation, PARTS_PER_DELETE),
     )
-    return done.rowcount == 16
+    return done.rowcount == PARTS_PER_DELETE
