@@ -40,6 +40,7 @@ from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.api import HttpApi, build_api
 from threadline_server.edge.http.streams import Streams
+from threadline_server.edge.http_protocol import HttpProtocol
 from threadline_server.edge.origins import Origins
 from threadline_server.edge.pairing import Pairing, kept_key
 from threadline_server.edge.socket_routes import socket_routes
@@ -291,6 +292,7 @@ async def running_server(
             door = serving(
                 node.app,
                 listener,
+                http_protocol=HttpProtocol,
                 websocket_protocol=WebSocketProtocol,
                 send_away=node.send_away,
                 stop_grace_s=settings.stop_grace_s,

@@ -70,6 +70,7 @@ async def serving(
     app: ASGIApp,
     listener: socket.socket,
     *,
+    http_protocol: type[asyncio.Protocol],
     websocket_protocol: type[asyncio.Protocol],
     send_away: SendAway,
     stop_grace_s: float,
@@ -78,7 +79,7 @@ async def serving(
     config = uvicorn.Config(
         app,
         ws=websocket_protocol,
-        http="httptools",
+        http=http_protocol,
         lifespan="off",
         log_config=None,
         access_log=False,

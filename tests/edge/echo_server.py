@@ -18,6 +18,7 @@ from threadline.protocol.limits import DEFAULT_LIMITS, Limits
 from threadline_server.edge.connection import Connection
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.frames import binary_frame
+from threadline_server.edge.http_protocol import HttpProtocol
 from threadline_server.edge.websocket_protocol import HANDOVER, WebSocketProtocol
 
 PATIENCE_S = 10.0
@@ -101,7 +102,13 @@ async def echo_server(limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[EchoServ
 async def listening(app: ASGIApp) -> AsyncIterator[int]:
     """uvicorn, as the server configures it; gives its port."""
     config = uvicorn.Config(
-        app, port=0, ws=WebSocketProtocol, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+        app,
+        port=0,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=1,
     )
     node = uvicorn.Server(config)
     task = asyncio.create_task(node.serve())
