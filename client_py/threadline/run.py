@@ -16,13 +16,14 @@ from threadline.document.runs import Run as RunSnapshot
 from threadline.document.runs import Usage
 from threadline.document.steps import Fault, Step
 from threadline.errors import SessionError
+from threadline.ready import Ready
 
 if TYPE_CHECKING:
     from threadline.live_session import LiveSession
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Ready):
     """How a run ended. Durations are milliseconds; `duration_ms` is None where it never started."""
 
     id: str

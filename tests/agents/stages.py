@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from threadline.agents import Agent, Session, Task, Tool, ToolOutcome, Turn
@@ -19,6 +19,8 @@ class Notes:
     thoughts: str = ""
     text: str = ""
     calls: list[tuple[str, JSON]] = field(default_factory=list)
+    asked: list[tuple[str, JSON]] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
     outcomes: list[ToolOutcome] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     word: Word = field(default_factory=lambda: Word(True))
@@ -41,8 +43,14 @@ class Notes:
     def used(self, usage: Usage) -> None:
         self.usage = usage
 
-    async def approve(self, call: str, tool: Tool, arguments: JSON) -> Word:
+    def ask(self, call: str, tool: Tool, arguments: JSON) -> None:
+        self.asked.append((tool.name, arguments))
+
+    async def approve(self, call: str) -> Word:
         return self.word
+
+    async def start(self, call: str) -> None:
+        self.started.append(call)
 
 
 async def play(
@@ -60,10 +68,5 @@ async def play(
         turns=[turn if isinstance(turn, Turn) else Turn("user", turn) for turn in turns],
         tools=agent.tools,
         session=session if session is not None else Session(),
-        call=_unused,
     )
     return notes, await execution.run(task)
-
-
-async def _unused(name: str, arguments: Mapping[str, JSON]) -> ToolOutcome:
-    raise AssertionError(name)

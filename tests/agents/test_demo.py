@@ -6,6 +6,7 @@ import pytest
 from tests.agents.stages import play
 
 from threadline.agents import Agent, Session, tool
+from threadline.agents.agent import driver_for
 from threadline.agents.demo import DemoDriver
 from threadline.agents.pace import Pace
 from threadline.agents.wording import read_calls
@@ -88,4 +89,5 @@ async def test_the_pace_is_so_many_tokens_a_second() -> None:
 
 
 def test_demo_is_the_default_model() -> None:
-    assert isinstance(Agent().driver, DemoDriver)
+    assert Agent().model == "demo"
+    assert isinstance(driver_for("demo"), DemoDriver)

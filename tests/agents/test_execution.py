@@ -112,7 +112,7 @@ async def test_a_call_that_needs_approval_runs_when_approved() -> None:
     for word, text in (
         (Word(False, "too much"), "Error: Rejected: too much"),
         (Word(True), "paid"),
-        (Word(True, decided_before=True), "Error: The worker was lost while this ran"),
+        (Word(True, begun=True), "Error: The worker was lost while this ran"),
     ):
         notes, _ = await play(agent(script, pay), "go", notes=Notes(word=word))
         assert notes.text.startswith(text)

@@ -1,25 +1,50 @@
 """The kit for agent authors: tools, agents, and what drives them."""
 
 from threadline.agents.agent import Agent
+from threadline.agents.compaction import compact
 from threadline.agents.driver import AgentDriver, DriverEvent, Said, Task, Thought, ToolOutcome, Turn, Used
 from threadline.agents.function import as_agent
+from threadline.agents.interceptors import InterceptorError, LLMRequest, LLMResponse
+from threadline.agents.message import AgentMessage
+from threadline.agents.response import AgentResponse, AgentResult, PendingToolCall, ToolApproval, ToolResult
+from threadline.agents.surroundings import OlderThan, Stale
+from threadline.agents.tokens import TokenCount, TokenCounter
 from threadline.agents.tool import Tool, ToolFailed, create_tool, tool
+from threadline.agents.windows import CompactAbove, SemanticWindow, SlidingWindow, SummaryWindow
 from threadline.session import Session
 
 __all__ = [
     "Agent",
     "AgentDriver",
+    "AgentMessage",
+    "AgentResponse",
+    "AgentResult",
+    "CompactAbove",
     "DriverEvent",
+    "InterceptorError",
+    "LLMRequest",
+    "LLMResponse",
+    "OlderThan",
+    "PendingToolCall",
     "Said",
+    "SemanticWindow",
     "Session",
+    "SlidingWindow",
+    "Stale",
+    "SummaryWindow",
     "Task",
     "Thought",
+    "TokenCount",
+    "TokenCounter",
     "Tool",
+    "ToolApproval",
     "ToolFailed",
     "ToolOutcome",
+    "ToolResult",
     "Turn",
     "Used",
     "as_agent",
+    "compact",
     "create_tool",
     "tool",
 ]

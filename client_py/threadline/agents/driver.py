@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from threadline.agents.tool import Tool
 from threadline.document.runs import Limits
@@ -38,7 +38,14 @@ class Used:
     source: str = "reported"
 
 
-DriverEvent: TypeAlias = Thought | Said | Used
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a function gave back beside its text: an `AgentResult`. Responses carry it, documents do not."""
+
+    result: object
+
+
+DriverEvent: TypeAlias = Thought | Said | Used | Handed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +76,49 @@ class Turn:
     data: JSON = None
 
 
-CallTool: TypeAlias = Callable[[str, Mapping[str, JSON]], Awaitable[ToolOutcome]]
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A call of an attempt before this one. Calling the same again gives its result, or makes it again."""
+
+    call: str
+    name: str
+    arguments: Mapping[str, JSON]
+
+
+Wish: TypeAlias = tuple[str | Tool, Mapping[str, JSON]]
+"""A tool and its arguments."""
+
+CallTool: TypeAlias = Callable[[str | Tool, Mapping[str, JSON]], Awaitable[ToolOutcome]]
+CallTools: TypeAlias = Callable[[Sequence[Wish]], Awaitable[list[ToolOutcome]]]
+
+
+async def _not_begun(wanted: object, arguments: object = None) -> Any:
+    """Tools are called through an execution, which puts its own in place of this."""
+    raise RuntimeError(f"{wanted} was called before the execution began")
+
+
+def _nothing() -> Sequence[Turn]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What an agent is to do, and with what. `call` runs a tool by its name, within the run's limits."""
+    """What an agent is to do, and with what.
+
+    call:      runs a tool, by its name or one of the driver's own, within the run's limits
+    call_all:  several; people are asked about all that need their word before the first waits
+    earlier:   calls of attempts before this one, oldest first
+    steered:   what people have said to the run since it began or since this was last asked; a driver that
+               never asks leaves it to the next run
+    """
 
     turns: Sequence[Turn]
     tools: Mapping[str, Tool]
     session: Session
-    call: CallTool
+    call: CallTool = _not_begun
+    call_all: CallTools = _not_begun
+    earlier: Sequence[Made] = ()
+    steered: Callable[[], Sequence[Turn]] = _nothing
     goal: str = ""
     system: str = ""
     context: JSON = None

@@ -1,19 +1,25 @@
-"""Agents that are plain functions: `(messages, context[, session])`, giving back text or yielding pieces of
-it.
+"""Agents that are plain functions: `(messages, context[, session])`, giving back a text or an `AgentResult`,
+or yielding pieces of text.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio.to_thread
 
 from threadline.agents.agent import Agent
-from threadline.agents.driver import DriverEvent, Said, Task
+from threadline.agents.calling import is_asynchronous
+from threadline.agents.driver import DriverEvent, Handed, Said, Task, Turn
 from threadline.agents.loop_session import LoopSession
+from threadline.agents.response import AgentResult
+from threadline.document.values import JSON
 from threadline.errors import ConfigurationError
+from threadline.session import Session
+
+_END = object()
 
 
 class FunctionDriver:
@@ -30,19 +36,29 @@ class FunctionDriver:
         if isinstance(result, AsyncIterator):
             async for piece in result:
                 yield Said(str(piece))
-        elif text := _text_of(result):
+            return
+        if isinstance(result, Iterator):
+            while (piece := await anyio.to_thread.run_sync(next, result, _END)) is not _END:
+                yield Said(str(piece))
+            return
+        if text := _text_of(result):
             yield Said(text)
+        if isinstance(result, AgentResult):
+            _take_over(task.session, result.session)
+            yield Handed(result)
 
     async def _called(self, task: Task) -> Any:
-        history = [{"role": turn.role, "content": turn.content} for turn in task.turns]
+        history = [_message(turn) for turn in task.turns]
         context = dict(task.context) if isinstance(task.context, dict) else {"context": task.context}
-        if _is_asynchronous(self.function):
-            extra = (task.session,) if self._takes_session else ()
-            result = self.function(history, context, *extra)
+
+        def call(session: Session) -> Any:
+            return self.function(history, context, *((session,) if self._takes_session else ()))
+
+        if is_asynchronous(self.function):
+            result = call(task.session)
             return await result if inspect.isawaitable(result) else result
-        extra = (LoopSession.standing_for(task.session),) if self._takes_session else ()
         return await anyio.to_thread.run_sync(
-            lambda: self.function(history, context, *extra), abandon_on_cancel=True
+            call, LoopSession.standing_for(task.session), abandon_on_cancel=True
         )
 
 
@@ -61,11 +77,19 @@ def _takes_session(function: Callable[..., Any]) -> bool:
     return len(parameters) >= 3 or any(parameter.name == "session" for parameter in parameters)
 
 
-def _is_asynchronous(function: Callable[..., Any]) -> bool:
-    called = (
-        function if inspect.isfunction(function) or inspect.ismethod(function) else type(function).__call__
-    )
-    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
+def _message(turn: Turn) -> dict[str, JSON]:
+    message: dict[str, JSON] = {"role": turn.role, "content": turn.content}
+    return message if turn.data is None else {**message, "data": turn.data}
+
+
+def _take_over(session: Session, state: dict[str, Any]) -> None:
+    """Make the session's state what the function gave back, if it gave any."""
+    if not state:
+        return
+    for key in list(session):
+        if key not in state:
+            session.delete(key)
+    session.update(state)
 
 
 def _text_of(result: Any) -> str:

@@ -24,7 +24,11 @@ class ApprovalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One call that waits, or was decided: by whom (`user`, `device`), when, and why."""
+    """One call that waits, or was decided: by whom (`user`, `device`), when, and why.
+
+    `started_at` is written before an approved call is made: one that is approved and was not started has not
+    been made.
+    """
 
     call: str
     tool: str
@@ -37,6 +41,7 @@ class Approval:
     decided_by: JSON = None
     decided_at: int | None = None
     reason: str = ""
+    started_at: int | None = None
 
     def to_json(self) -> dict[str, JSON]:
         fields = asdict(self)
@@ -83,4 +88,5 @@ def _read(call: str, fields: dict[str, JSON]) -> Approval:
         decided_by=fields.get("decided_by"),
         decided_at=optional_number(fields.get("decided_at")),
         reason=text_of(fields.get("reason")),
+        started_at=optional_number(fields.get("started_at")),
     )

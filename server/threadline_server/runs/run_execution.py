@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
 
 from threadline.actors import Actor, Role
 from threadline.agents.agent import Agent
-from threadline.agents.driver import Task, ToolOutcome, Turn
+from threadline.agents.driver import Task, Turn
 from threadline.agents.execution import Execution, Outcome
+from threadline.agents.recorder import DocumentRecorder, lost
 from threadline.document.lifecycle import RunStatus
 from threadline.document.runs import Run
 from threadline.document.session_document import SessionDocument
@@ -22,7 +23,6 @@ from threadline_server.backplane.base import DocumentName, Fence
 from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
-from threadline_server.runs.recorder import DocumentRecorder, lost
 from threadline_server.runs.rollback import Rollback
 
 Clock = Callable[[], int]
@@ -105,7 +105,9 @@ class RunExecution:
         if run.stopped_by:
             self._undo = run.stopped_by.get("undo") is True
             return Outcome(RunStatus.CANCELLED)
-        execution = Execution(self._agent.driver, recorder, limits=run.limits, earlier=run.steps)
+        execution = Execution(
+            self._agent.driver, recorder, limits=run.limits, earlier=run.steps, usage=run.usage
+        )
         self._scope.deadline = anyio.current_time() + self._time_left_s(run)
         with self._scope:
             return await execution.run(self._task(document, run, session))
@@ -139,11 +141,10 @@ class RunExecution:
             turns=history(document, run, self._options.max_history_messages),
             tools=allowed,
             session=session,
-            call=_not_yet,
             goal=run.goal,
-            system=self._agent.system_for(context, run.system),
+            system=run.system,
             context=context,
-            model=run.model or self._agent.model,
+            model=run.model,
             limits=run.limits,
         )
 
@@ -174,8 +175,3 @@ def _as_dict(context: JSON) -> dict[str, JSON]:
 
 def _timed_out(run: Run) -> Fault:
     return Fault("timeout", f"The run took longer than its {run.limits.timeout_seconds} seconds.")
-
-
-async def _not_yet(name: str, arguments: Mapping[str, JSON]) -> ToolOutcome:
-    """Tools are called through the execution, which puts its own `call` in place of this."""
-    raise RuntimeError(f"{name} was called before the execution began")

@@ -11,12 +11,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any, Protocol
 
-from pycrdt import Text
+from pycrdt import Doc, Text
 
 from threadline.agents.driver import ToolOutcome
 from threadline.agents.execution import Outcome, Word
 from threadline.agents.tool import Tool
+from threadline.changed import Changed
 from threadline.document.approvals import Approval, ApprovalStatus, arguments_hash
 from threadline.document.lifecycle import Cause, RunStatus
 from threadline.document.messages import Author, MessageStatus
@@ -27,10 +29,39 @@ from threadline.document.text_edit import append, truncate, utf16_length
 from threadline.document.values import JSON, text_of
 from threadline.errors import ThreadlineError
 from threadline.ids import agent_user, new_entry_id
-from threadline_server.rooms.local_replica import LocalReplica
-from threadline_server.runs.options import RunOptions
 
 Pause = Callable[[], AbstractContextManager[None]]
+
+
+class Replica(Protocol):
+    """What a recorder writes to: a worker's replica of a session on a server, or a session's own document.
+
+    changes:  notified after every change of others
+    ended:    why it takes part no longer, None while it does
+    """
+
+    @property
+    def changes(self) -> Changed: ...
+
+    @property
+    def ended(self) -> ThreadlineError | None: ...
+
+    def edit(self) -> AbstractContextManager[Doc[Any]]:
+        """One transaction. Raises what ended the replica."""
+
+    async def saved(self) -> None:
+        """Until everything written so far is durable. Raises what ended the replica."""
+
+
+class RecorderOptions(Protocol):
+    @property
+    def batch_ms(self) -> float:
+        """Tokens of a reply are gathered for so long into one update."""
+
+    @property
+    def approval_timeout_s(self) -> float:
+        """How long a call waits for a person's word."""
+
 
 _MESSAGE_STATUS = {
     RunStatus.COMPLETED: MessageStatus.COMPLETE,
@@ -46,11 +77,11 @@ class DocumentRecorder:
 
     def __init__(
         self,
-        replica: LocalReplica,
+        replica: Replica,
         document: SessionDocument,
         run_id: str,
         *,
-        options: RunOptions,
+        options: RecorderOptions,
         now_ms: Callable[[], int],
         pause: Pause,
     ) -> None:
@@ -145,21 +176,34 @@ class DocumentRecorder:
         """Kept until the step ends, so that it does not come between two pieces of a reply."""
         self._usage = usage
 
-    async def approve(self, call: str, tool: Tool, arguments: JSON) -> Word:
-        """Ask, unless an earlier attempt has, and wait until somebody has decided or the time is over."""
-        asked = self._run.approvals.get(call)
-        if asked is not None and asked.status != ApprovalStatus.PENDING:
-            return replace(_word_of(asked), decided_before=True)
-        now = self._now_ms()
+    def ask(self, call: str, tool: Tool, arguments: JSON) -> None:
+        if self._run.approvals.get(call) is None:
+            with self._replica.edit():
+                self._run.approvals.put(self._question(call, tool, arguments, self._now_ms()))
+
+    async def approve(self, call: str) -> Word:
+        """Wait until somebody has decided or the time is over."""
+        asked = self._approval(call)
+        if asked.status != ApprovalStatus.PENDING:
+            return _word_of(asked)
         with self._replica.edit():
-            if asked is None:
-                self._run.approvals.put(self._question(call, tool, arguments, now))
-            self._run.transition(RunStatus.WAITING, Cause.WORKER, at=now, waiting_for="approval")
+            self._run.transition(RunStatus.WAITING, Cause.WORKER, at=self._now_ms(), waiting_for="approval")
         with self._pause():
             word = await self._word(call)
         with self._replica.edit():
             self._run.transition(RunStatus.RUNNING, Cause.WORKER, at=self._now_ms())
         return word
+
+    async def start(self, call: str) -> None:
+        """An approved call is about to be made. Durable before it is, so that whoever takes over knows."""
+        with self._replica.edit():
+            self._run.approvals.put(replace(self._approval(call), started_at=self._now_ms()))
+        await self._replica.saved()
+
+    def _approval(self, call: str) -> Approval:
+        approval = self._run.approvals.get(call)
+        assert approval is not None, "it was asked for"
+        return approval
 
     def _question(self, call: str, tool: Tool, arguments: JSON, now: int) -> Approval:
         expires_at = now + int(self._options.approval_timeout_s * 1000)
@@ -167,8 +211,9 @@ class DocumentRecorder:
         return Approval(call, tool.name, arguments, shown, now, tool.description, expires_at)
 
     async def _word(self, call: str) -> Word:
+        left_ms = (self._approval(call).expires_at or 0) - self._now_ms()
         try:
-            async with asyncio.timeout(self._options.approval_timeout_s):
+            async with asyncio.timeout(max(0, left_ms) / 1000):
                 await self._replica.changes.until(
                     lambda: self._decided(call) or self._replica.ended is not None
                 )
@@ -176,19 +221,16 @@ class DocumentRecorder:
             return self._expire(call)
         if self._replica.ended is not None:
             raise self._replica.ended
-        approval = self._run.approvals.get(call)
-        assert approval is not None
-        return _word_of(approval)
+        return _word_of(self._approval(call))
 
     def _decided(self, call: str) -> bool:
-        approval = self._run.approvals.get(call)
-        return approval is not None and approval.status != ApprovalStatus.PENDING
+        return self._approval(call).status != ApprovalStatus.PENDING
 
     def _expire(self, call: str) -> Word:
-        approval = self._run.approvals.get(call)
-        assert approval is not None
+        if self._decided(call):
+            return _word_of(self._approval(call))
         with self._replica.edit():
-            self._run.approvals.put(_expired(approval, self._now_ms()))
+            self._run.approvals.put(_expired(self._approval(call), self._now_ms()))
         return Word(False, "nobody decided in time")
 
     # steps and streams
@@ -283,7 +325,8 @@ def _expired(approval: Approval, now_ms: int) -> Approval:
 
 
 def _word_of(approval: Approval) -> Word:
-    return Word(approval.status == ApprovalStatus.APPROVED, approval.reason or str(approval.status))
+    approved = approval.status == ApprovalStatus.APPROVED
+    return Word(approved, approval.reason or str(approval.status), begun=approval.started_at is not None)
 
 
 def lost(attempts: int) -> Outcome:
