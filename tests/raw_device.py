@@ -55,6 +55,7 @@ class RawDevice:
         self.refused = 0
         self.asked = 0
         self.synced = False
+        self.synced_with = b""
         self.hello: Hello | None = None
         self.notices: list[Notice] = []
         self.denied: str | None = None
@@ -250,7 +251,8 @@ class RawDevice:
                 await self.send(SyncStep2(self.doc.get_update(state_vector)))
             case SyncStep2(update):
                 self._apply(update)
-                self.synced = True
+                if not self.synced:
+                    self.synced, self.synced_with = True, self.doc.get_state()
             case Update(update):
                 self._apply(update)
             case SyncStatus(applied):

@@ -56,6 +56,19 @@ async def test_the_transcript_is_read_over_http_in_pages(tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
+async def test_a_newcomer_has_everything_when_it_is_synced(tmp_path: Path) -> None:
+    """Also from a base with a tail behind it."""
+    for start in (0, 100):
+        async with node(tmp_path, compact_turns=50) as server, raw_device(server.url, "trip", "ada") as ada:
+            for number in range(start, start + 70):
+                await ada.set(f"/{number}", number)
+                await ada.until_saved()
+    async with node(tmp_path) as server, raw_device(server.url, "trip", "bob") as newcomer:
+        assert len(newcomer.state) == 140
+        assert newcomer.synced_with == newcomer.doc.get_state()
+
+
+@pytest.mark.asyncio
 async def test_a_deleted_session_ends_for_its_devices_with_a_reason(tmp_path: Path) -> None:
     async with node(tmp_path) as server, raw_device(server.url, "trip", "ada") as ada:
         await ada.until_saved()

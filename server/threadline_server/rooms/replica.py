@@ -35,7 +35,7 @@ class ReplicaBroken(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a peer lacks: one step 2, then updates that came after it was encoded."""
+    """What a peer lacks, in order: an encoding, then updates that came after it was made."""
 
     step2: bytes
     updates: tuple[bytes, ...] = ()

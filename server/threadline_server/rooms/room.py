@@ -459,8 +459,10 @@ class Room:
         self.close(close_codes.ROOM_RELOADED)
 
 
-def _framed(difference: Difference, first: Framing, rest: Framing) -> bytes:
-    return first(difference.step2) + b"".join([rest(update) for update in difference.updates])
+def _framed(difference: Difference, last: Framing, others: Framing) -> bytes:
+    """The parts in order. The step 2 comes last: with it a client calls itself synced, and must have all."""
+    *before, final = (difference.step2, *difference.updates)
+    return b"".join([others(update) for update in before]) + last(final)
 
 
 def _without_own(
