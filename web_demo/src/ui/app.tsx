@@ -24,10 +24,12 @@ export function App(): JSX.Element {
   };
   const model = open.value;
   return (
-    <div class={classes}>
-      <a class="skip" href="#composer" onClick={focusComposer}>
-        {words().app.skip}
-      </a>
+    <div class={classes} role={sessionId.value ? undefined : "main"}>
+      {model && (
+        <a class="skip" href="#composer" onClick={focusComposer}>
+          {words().app.skip}
+        </a>
+      )}
       <SessionList />
       {model ? (
         <Conversation key={model.session.id} model={model} panelOpen={panelOpen.value} onPanel={togglePanel} />
@@ -50,11 +52,11 @@ function focusComposer(event: Event): void {
 function Nothing(): JSX.Element {
   const { app, sessions } = words();
   return (
-    <main class="conversation">
+    <div class="conversation" role={sessionId.value ? "main" : undefined}>
       <div class="placeholder">
         <img src="./icon.svg" alt="" />
         {openError.value ? <p role="alert">{openError.value}</p> : <p>{opening.value ? app.loading : sessions.pick}</p>}
       </div>
-    </main>
+    </div>
   );
 }

@@ -22,7 +22,7 @@ export function ApprovalCard({ approval, run, session }: ApprovalProps): JSX.Ele
   };
   return (
     <section class="approval" data-testid="approval" data-status={approval.status}>
-      <h3>{text.title(approval.tool)}</h3>
+      <h2>{text.title(approval.tool)}</h2>
       {approval.description && <p>{approval.description}</p>}
       {isJsonObject(approval.arguments) && (
         <dl>

@@ -8,14 +8,11 @@ import { identity } from "./settings.ts";
 import { language, words } from "./words/words.ts";
 
 export function SessionList(): JSX.Element {
-  const { app, sessions } = words();
+  const { sessions } = words();
   const shown = shownSessions();
   return (
     <nav class="sidebar" aria-label={sessions.title}>
-      <div class="brand">
-        <img src="./icon.svg" alt="" />
-        {app.name}
-      </div>
+      <Brand />
       <button class="button primary new" data-testid="new-session" type="button" onClick={createSession}>
         <Icon name="plus" />
         {sessions.create}
@@ -33,6 +30,17 @@ export function SessionList(): JSX.Element {
       </ul>
       <Me />
     </nav>
+  );
+}
+
+/** The page's heading while no conversation has one. */
+function Brand(): JSX.Element {
+  const Name = open.value ? "div" : "h1";
+  return (
+    <Name class="brand">
+      <img src="./icon.svg" alt="" />
+      {words().app.name}
+    </Name>
   );
 }
 
