@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from threadline.agents import Agent, Session, Task, Tool, ToolOutcome, Turn
@@ -60,6 +60,7 @@ async def play(
     notes: Notes | None = None,
     limits: Limits | None = None,
     earlier: Sequence[Step] = (),
+    steered: Callable[[], Sequence[Turn]] = list,
 ) -> tuple[Notes, Outcome]:
     """Let `agent` answer the last of `turns`."""
     notes = notes or Notes()
@@ -68,5 +69,6 @@ async def play(
         turns=[turn if isinstance(turn, Turn) else Turn("user", turn) for turn in turns],
         tools=agent.tools,
         session=session if session is not None else Session(),
+        steered=steered,
     )
     return notes, await execution.run(task)

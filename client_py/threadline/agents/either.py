@@ -7,10 +7,11 @@ awaitable too and give themselves, so that both forms have the one type that is 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic, TypeVar, cast
 
-import anyio
 from anyio.from_thread import start_blocking_portal
 
 from threadline.ready import Ready
@@ -28,7 +29,28 @@ def now_or_awaited(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """The result, on a loop of its own; a coroutine for it where a loop runs already."""
     if loop_runs():
         return cast(T, start())
-    return anyio.run(start)
+    return _runner().run(start())
+
+
+class _Loop(threading.local):
+    """One loop per thread, kept: connections to a model's provider belong to the loop that opened them."""
+
+    runner: asyncio.Runner | None = None
+
+    def close(self) -> None:
+        runner, self.runner = self.runner, None
+        if runner is not None:
+            runner.close()
+
+
+_loop = _Loop()
+atexit.register(_loop.close)
+
+
+def _runner() -> asyncio.Runner:
+    if _loop.runner is None:
+        _loop.runner = asyncio.Runner()
+    return _loop.runner
 
 
 def loop_runs() -> bool:
