@@ -55,6 +55,7 @@ _OPTIONS = """
 [mypy]
 mypy_path = .
 explicit_package_bases = true
+follow_imports = silent
 ignore_missing_imports = true
 disallow_untyped_defs = true
 """

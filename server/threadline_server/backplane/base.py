@@ -139,7 +139,6 @@ class BlobNotFound(StoreError):
     code = "blob_not_found"
 
 
-@dataclass(slots=True, eq=False)
 class Append:
     """One turn on its way into the log, with what to call as it gets there (on the event loop, must not
     raise).
@@ -148,13 +147,25 @@ class Append:
     never refuses for being away.
     """
 
-    document: DocumentName
-    lineage: str
-    turn: Turn
-    on_taken: Callable[[Append, Position], None]
-    on_durable: Callable[[Append], None]
-    on_refused: Callable[[Append, AppendRefused], None]
-    fence: Fence | None = None
+    __slots__ = ("document", "fence", "lineage", "on_durable", "on_refused", "on_taken", "turn")
+
+    def __init__(
+        self,
+        document: DocumentName,
+        lineage: str,
+        turn: Turn,
+        on_taken: Callable[[Append, Position], None],
+        on_durable: Callable[[Append], None],
+        on_refused: Callable[[Append, AppendRefused], None],
+        fence: Fence | None = None,
+    ) -> None:
+        self.document: DocumentName = document
+        self.lineage: str = lineage
+        self.turn: Turn = turn
+        self.on_taken: Callable[[Append, Position], None] = on_taken
+        self.on_durable: Callable[[Append], None] = on_durable
+        self.on_refused: Callable[[Append, AppendRefused], None] = on_refused
+        self.fence: Fence | None = fence
 
 
 @dataclass(frozen=True, slots=True)

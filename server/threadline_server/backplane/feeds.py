@@ -53,8 +53,12 @@ class Feeds:
         return tuple(follower for document in documents for follower in self._followers[document])
 
     def deliver(self, document: DocumentName, turn: LoggedTurn) -> None:
-        for follower in self.of(document):
-            follower.offer(turn)
+        followers = self._followers.get(document, ())
+        if len(followers) == 1:
+            followers[0].offer(turn)
+        else:
+            for follower in tuple(followers):
+                follower.offer(turn)
 
     def deleted(self, session: SessionId) -> None:
         """Tell the followers of every document of a session that it is gone."""

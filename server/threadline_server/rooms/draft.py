@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from threadline.actors import Actor
-from threadline_server.backplane.base import Append, Entry, Fence
+from threadline_server.backplane.base import (
+    Append,
+    AppendRefused,
+    DocumentName,
+    Entry,
+    Fence,
+    Position,
+    Turn,
+)
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.stretch import Stretch
 from threadline_server.rooms.verdict import Verdict
@@ -65,8 +72,20 @@ class Draft:
         self.acknowledgements[contributor] = self.acknowledgements.get(contributor, 0) + count
 
 
-@dataclass(slots=True, eq=False)
 class Outgoing(Append):
     """A draft on its way through the log."""
 
-    draft: Draft = field(kw_only=True)
+    __slots__ = ("draft",)
+
+    def __init__(
+        self,
+        document: DocumentName,
+        lineage: str,
+        turn: Turn,
+        on_taken: Callable[[Append, Position], None],
+        on_durable: Callable[[Append], None],
+        on_refused: Callable[[Append, AppendRefused], None],
+        draft: Draft,
+    ) -> None:
+        super().__init__(document, lineage, turn, on_taken, on_durable, on_refused, draft.fence)
+        self.draft: Draft = draft

@@ -31,11 +31,10 @@ def fan_out(
             continue
         member = seat.member
         if seat in sending:
+            if len(sending) == 1:
+                continue  # all of it is its own
             assert senders is not None
-            own = _frames_for(seat, updates, senders)
-            if not own:
-                continue
-            member.write(own)
+            member.write(_frames_for(seat, updates, senders))
         else:
             if member.encoder is not encoder:
                 encoder = member.encoder

@@ -180,16 +180,8 @@ class RoomLog:
         if not self.tail.ready:
             return None
         draft = self.tail.next_draft()
-        outgoing = Outgoing(
-            document=self.name,
-            lineage=self.lineage,
-            turn=Turn(self.host.backplane.node, self.epoch, tuple(draft.entries)),
-            on_taken=self._taken,
-            on_durable=self._durable,
-            on_refused=self._refused,
-            fence=draft.fence,
-            draft=draft,
-        )
+        turn = Turn(self.host.backplane.node, self.epoch, tuple(draft.entries))
+        outgoing = Outgoing(self.name, self.lineage, turn, self._taken, self._durable, self._refused, draft)
         self.tail.send(outgoing)
         return outgoing
 
@@ -213,6 +205,8 @@ class RoomLog:
 
     def arrive(self, logged: LoggedTurn) -> None:
         """A turn from either side, in any order; applied once, when it is next."""
+        if logged.position <= self.arrivals.position:
+            return
         try:
             for turn in self.arrivals.offer(logged):
                 self._apply(turn)

@@ -57,15 +57,17 @@ class Counts:
     turned_away: int = 0
 
 
-@dataclass(slots=True)
 class Placed:
     """A turn with a position that is not committed yet."""
 
-    append: Append
-    head: Head
-    position: int
-    turn: bytes
-    is_new_document: bool
+    __slots__ = ("append", "head", "is_new_document", "position", "turn")
+
+    def __init__(self, append: Append, head: Head, position: int, turn: bytes, is_new_document: bool) -> None:
+        self.append: Append = append
+        self.head: Head = head
+        self.position: int = position
+        self.turn: bytes = turn
+        self.is_new_document: bool = is_new_document
 
 
 class Appender:
@@ -226,12 +228,16 @@ class Appender:
             self._announce_one(placed)
 
     def _announce_one(self, placed: Placed) -> None:
-        append, position = placed.append, Position(placed.position)
+        append = placed.append
+        position = Position(placed.position)
         self.counts.bytes += len(placed.turn)
         self.pages += 1 + len(placed.turn) // _PAGE_BYTES
         if append.turn.entries:
             self.active[placed.head.session.id] = append.turn.entries[-1].at_ms
-        self._tell(append.on_taken, append, position)
+        try:
+            append.on_taken(append, position)
+        except Exception as error:  # noqa: BLE001
+            self._report(error)
         if append.document in self._feeds:
             self._tell(self._feeds.deliver, append.document, LoggedTurn(position, append.turn))
 
@@ -240,7 +246,10 @@ class Appender:
         try:
             callback(*args)
         except Exception as error:  # noqa: BLE001
-            self._loop.call_exception_handler({"message": "A backplane callback failed", "exception": error})
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "A backplane callback failed", "exception": error})
 
     def durable(self, group: Sequence[Waiting]) -> None:
         """The syncer is through with `group`."""
@@ -251,7 +260,10 @@ class Appender:
                 continue
             self._unsynced -= 1
             self.counts.durable += 1
-            self._tell(waiting.append.on_durable, waiting.append)
+            try:
+                waiting.append.on_durable(waiting.append)
+            except Exception as error:  # noqa: BLE001
+                self._report(error)
         if self._waiting:
             self.drain()
 

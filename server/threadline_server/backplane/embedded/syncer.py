@@ -23,7 +23,6 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from threadline_server.backplane.base import Append
 
@@ -31,13 +30,15 @@ RETRY_S = 0.25
 _REWRITE_BYTES = 1 << 20
 
 
-@dataclass(slots=True)
 class Committed:
     """A turn in the WAL that is not yet durable: its row and bytes, and the append to acknowledge."""
 
-    append: Append
-    row: int
-    turn: bytes
+    __slots__ = ("append", "row", "turn")
+
+    def __init__(self, append: Append, row: int, turn: bytes) -> None:
+        self.append: Append = append
+        self.row: int = row
+        self.turn: bytes = turn
 
 
 Waiting = Committed | asyncio.Future[None]
