@@ -57,6 +57,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "threadline",
         "threadline_server.rooms.options",
         "threadline_server.runs.options",
+        "threadline_server.edge.options",
     ),
     "threadline_server.startup": ("threadline.errors",),
     "threadline_server.serving": ("threadline_server.startup",),

@@ -33,6 +33,7 @@ from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.edge.access import Access
+from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.authentication import Authenticator, TrustingAuthenticator
 from threadline_server.edge.connections import Connections
@@ -41,6 +42,9 @@ from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.api import HttpApi, build_api
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http_protocol import HttpProtocol
+from threadline_server.edge.identity import Identity, TokenOptions
+from threadline_server.edge.invitations import Invitations
+from threadline_server.edge.options import EdgeOptions
 from threadline_server.edge.origins import Origins
 from threadline_server.edge.pairing import Pairing, kept_key
 from threadline_server.edge.socket_routes import socket_routes
@@ -53,6 +57,7 @@ from threadline_server.runs.worker import Worker, hint_at
 from threadline_server.serving import listen, serving, url_of
 from threadline_server.settings import Settings, is_loopback
 from threadline_server.startup import CouldNotStart
+from threadline_server.telemetry.audit import Audit
 from threadline_server.telemetry.health import Health
 from threadline_server.telemetry.metrics import Metrics
 from threadline_server.upkeep.expiry import Expiry
@@ -172,8 +177,23 @@ class Node(Core):
         self.streams = Streams(self.rooms)
         self.health = Health()
         self.pairing = _pairing(settings, on_code) if settings.auth == "pairing" else None
-        self._authenticator: Authenticator = self.pairing or TrustingAuthenticator()
-        self._access = Access(self.backplane, open_to_all=True, now_ms=unix_ms, new_lineage=uuid7)
+        self.identity = _identity(self.backplane, settings)
+        self._authenticator: Authenticator = self.identity.tokens or self.pairing or TrustingAuthenticator()
+        self._access = Access(
+            self.backplane,
+            open_to_all=self.identity.tokens is None,
+            now_ms=unix_ms,
+            new_lineage=uuid7,
+        )
+        self._audit = _audit(settings)
+        self._watch_access = AccessWatch(
+            self.backplane,
+            self.rooms,
+            self._access,
+            self.identity.revocations,
+            self.streams,
+            time.time,
+        )
         self._entrance: Entrance | None = None
         self._accepting = False
         self._watch()
@@ -181,6 +201,10 @@ class Node(Core):
 
     def _watch(self) -> None:
         self.metrics.add("edge", self.connections.stats)
+        self.metrics.add("access", self._watch_access.stats)
+        self.metrics.add("audit", self._audit.stats)
+        if self.identity.tokens is not None:
+            self.metrics.add("authentication", self.identity.tokens.stats)
         self.metrics.add("http", lambda: {"streams": len(self.streams)})
         self.health.add("accepting", lambda: self._accepting)
         self.health.add("store", lambda: self.backplane.healthy)
@@ -196,6 +220,11 @@ class Node(Core):
                 access=self._access,
                 authenticator=self._authenticator,
                 pairing=self.pairing,
+                identity=self.identity,
+                invitations=Invitations(self.backplane, time.time),
+                watch=self._watch_access,
+                audit=self._audit,
+                operators=self.settings.operators,
                 health=self.health,
                 metrics=self.metrics,
                 max_body_bytes=self.settings.max_request_bytes,
@@ -225,6 +254,7 @@ class Node(Core):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
+        await self.identity.revocations.refresh()
         admission = Admission(
             self._authenticator,
             self._access,
@@ -242,9 +272,10 @@ class Node(Core):
         self._accepting = False
         self._entrance = None
         await super().__aexit__(kind, error, trace)
+        self._audit.close()
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
-        return [self.connections.run(), *super()._background()]
+        return [self.connections.run(), self._watch_access.run(), *super()._background()]
 
     def _open_entrance(self) -> Entrance:
         assert self._entrance is not None, "the node is not open"
@@ -364,6 +395,33 @@ def _pairing(settings: Settings, on_code: OnCode | None) -> Pairing:
     except StoreError as error:
         raise CouldNotStart(error.message) from error
     return Pairing(key, now_s=lambda: int(time.time()), on_code=on_code or _log_code)
+
+
+def _identity(backplane: Backplane, settings: Settings) -> Identity:
+    secret = settings.auth_secret
+    options = TokenOptions(
+        secret=None if secret is None else secret.get_secret_value(),
+        keys_file=settings.auth_keys_file,
+        jwks_url=settings.auth_jwks_url,
+        issuer=settings.auth_issuer,
+        audience=settings.auth_audience,
+        url_tokens=settings.url_tokens == "any",
+        bounds=settings.pick(EdgeOptions),
+    )
+    try:
+        return Identity(backplane, options, time.time, time.monotonic, by_token=settings.auth == "token")
+    except ConfigurationError as error:
+        raise CouldNotStart(error.message) from error
+
+
+def _audit(settings: Settings) -> Audit:
+    try:
+        return Audit(unix_ms, settings.audit_file)
+    except OSError as error:
+        raise CouldNotStart(
+            f"The audit log {settings.audit_file} cannot be written ({error.strerror}); choose another file "
+            "with --audit-file."
+        ) from error
 
 
 def _log_code(code: str) -> None:

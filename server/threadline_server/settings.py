@@ -16,11 +16,13 @@ import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     create_model,
     field_validator,
@@ -30,6 +32,7 @@ from pydantic_core import ErrorDetails
 
 from threadline.errors import ConfigurationError
 from threadline.protocol.limits import Limits
+from threadline_server.edge.options import EdgeOptions
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.runs.options import RunOptions
 
@@ -40,7 +43,7 @@ Positive = Annotated[int, Field(ge=1)]
 
 Options = TypeVar("Options")
 
-BOUNDS = (RoomOptions, RunOptions, Limits)
+BOUNDS = (RoomOptions, RunOptions, EdgeOptions, Limits)
 
 
 def _fields_of(declared: type) -> dict[str, Any]:
@@ -104,9 +107,29 @@ class Settings(_Bounds):
     agent: tuple[str, ...] = Field(
         default=(), description="Agent to run here, as MODULE:AGENT; may be repeated."
     )
-    auth: Literal["none", "pairing"] = Field(
+    auth: Literal["none", "pairing", "token"] = Field(
         default="none",
-        description="none: any token is a name (loopback only); pairing: a one-time code.",
+        description="none: a token is a name (loopback only); pairing: one-time codes; token: signed tokens.",
+    )
+    auth_secret: SecretStr | None = Field(
+        default=None, description="Shared secret of tokens signed with HS256; 32 random bytes or more."
+    )
+    auth_keys_file: Path | None = Field(
+        default=None, description="Keys of tokens: a JWK, a JWK set or a PEM key (Ed25519 or RSA)."
+    )
+    auth_jwks_url: str | None = Field(
+        default=None, description="Where the issuer of tokens publishes its keys (https)."
+    )
+    auth_issuer: str = Field(default="threadline", description="What tokens must state as iss.")
+    auth_audience: str = Field(default="threadline", description="What tokens must state as aud.")
+    url_tokens: Literal["tickets", "any"] = Field(
+        default="tickets", description="Which tokens an address may carry; any: signed ones and keys too."
+    )
+    operators: tuple[str, ...] = Field(
+        default=(), description="User who may revoke what belongs to others; may be repeated."
+    )
+    audit_file: Path | None = Field(
+        default=None, description="File to which the audit log is appended, besides the ordinary log."
     )
     public_url: str | None = Field(default=None, description="Address that devices use, behind a proxy.")
     allowed_origins: tuple[str, ...] = Field(
@@ -174,6 +197,7 @@ class Settings(_Bounds):
                 "--redis and --data exclude each other: with --redis sessions live in Redis, with --data "
                 "in that directory. Leave one of them out."
             )
+        self._check_auth()
         if self.redis is not None and self.auth == "pairing":
             raise ValueError(
                 "--auth pairing keeps its key in the data directory of one node, so it does not go with "
@@ -182,10 +206,34 @@ class Settings(_Bounds):
         if self.auth == "none" and not is_loopback(self.host):
             raise ValueError(
                 f"--auth none lets anybody in under any name, so it listens on loopback only, not on "
-                f"{self.host}. Leave --host at 127.0.0.1, with a proxy in front that knows who is who, "
-                "or choose --auth pairing."
+                f"{self.host}. Leave --host at 127.0.0.1, or choose --auth token or --auth pairing."
             )
         return self
+
+    def _check_auth(self) -> None:
+        given = [name for name in ("auth_secret", "auth_keys_file", "auth_jwks_url") if getattr(self, name)]
+        if self.auth != "token" and given:
+            raise ValueError(
+                f"{flag_of(given[0])} is for signed tokens, and --auth {self.auth} asks for none. "
+                "Add --auth token, or leave it out."
+            )
+        if self.auth == "token" and not given:
+            raise ValueError(
+                "--auth token needs keys to check tokens with: give --auth-keys-file, --auth-jwks-url, or a "
+                "shared secret in THREADLINE_AUTH_SECRET."
+            )
+        if not (self.auth_issuer and self.auth_audience):
+            raise ValueError("--auth-issuer and --auth-audience cannot be empty: tokens must state both.")
+
+    @field_validator("auth_jwks_url")
+    @classmethod
+    def _jwks_scheme(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            return url
+        raise ValueError("must be an https URL: whoever can change these keys can be anybody")
 
 
 def is_bound(field: str) -> bool:
@@ -265,4 +313,5 @@ def _sentence(error: ErrorDetails, values: Mapping[str, object], flags: Mapping[
         return message
     name = str(error["loc"][0])
     given_as = flag_of(name) if flags.get(name) not in (None, ()) else variable_of(name)
-    return f"{given_as} {values.get(name)!r}: {message[0].lower()}{message[1:].rstrip('.')}."
+    value = "" if Settings.model_fields[name].annotation == SecretStr | None else f" {values.get(name)!r}"
+    return f"{given_as}{value}: {message[0].lower()}{message[1:].rstrip('.')}."

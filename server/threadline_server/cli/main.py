@@ -18,6 +18,7 @@ VERBS = {
     "serve": "Run a node.",
     "worker": "Run agents for the sessions of other nodes.",
     "chat": "Take part in a session from the terminal.",
+    "token": "Print a signed token for a user, for development.",
     "doctor": "Check what a node needs, and say how to mend what is missing.",
     "settings": "List every option with its default and the value in force.",
 }

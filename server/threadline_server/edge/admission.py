@@ -15,7 +15,7 @@ from threadline.protocol.limits import Limits
 from threadline.protocol.notices import Hello, ServerInfo, encode_note
 from threadline_server.backplane.base import DocumentName, Durability, SessionRecord
 from threadline_server.edge.access import Access
-from threadline_server.edge.authentication import Authenticator
+from threadline_server.edge.authentication import Authenticator, Principal
 from threadline_server.rooms.room import Room
 
 SERVER = ServerInfo("threadline", metadata.version("threadline"))
@@ -32,6 +32,7 @@ class Pass:
     document: DocumentName
     actor: Actor
     record: SessionRecord
+    principal: Principal
 
 
 class Admission:
@@ -50,13 +51,13 @@ class Admission:
         self._durability = durability
         self._limits = limits
 
-    async def check(self, name: str, credentials: Credentials) -> Pass:
+    async def check(self, name: str, credentials: Credentials, *, in_url: bool = False) -> Pass:
         """Authenticate and authorise for the document `name` as it stands on the wire.
 
         Raises Unauthorized, Forbidden, LineageMismatch, SessionDeleted, StoreError, or ValueError for what is
         no name.
         """
-        principal = await self._authenticator.authenticate(credentials.token)
+        principal = await self._authenticator.authenticate(credentials.token, in_url=in_url)
         session, companion = split_document_name(name)
         if companion not in (None, ME, principal.user):
             raise Forbidden("A companion document belongs to one user, and that is not you.")
@@ -67,16 +68,17 @@ class Admission:
         if companion is not None:
             document = DocumentName(f"{session}{COMPANION_MARK}{principal.user}")
             role = Role.OWNER
-        return Pass(document, Actor(principal.user, role, credentials.device, principal.name), record)
+        actor = Actor(principal.user, role, credentials.device, principal.name)
+        return Pass(document, actor, record, principal)
 
     async def open(self, admitted: Pass) -> Room:
         """The room of an admitted device. Raises SessionDeleted or StoreError."""
         return await self._open_room(admitted.document)
 
-    async def admit(self, name: str, credentials: Credentials) -> tuple[Pass, Room]:
+    async def admit(self, name: str, credentials: Credentials, *, in_url: bool = False) -> tuple[Pass, Room]:
         """`check` and `open`, within a bounded time. Raises TimeoutError besides."""
         async with asyncio.timeout(self._limits.authentication_deadline_s):
-            admitted = await self.check(name, credentials)
+            admitted = await self.check(name, credentials, in_url=in_url)
             return admitted, await self.open(admitted)
 
     def hello(self, admitted: Pass) -> str:

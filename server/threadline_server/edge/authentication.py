@@ -14,21 +14,32 @@ GUEST = UserId("guest")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated user. `name` is for people and may be empty."""
+    """An authenticated user. `name` is for people and may be empty.
+
+    `token` and `device_id` name what may be revoked, empty where that cannot be. `issued_s` and `expires_s`
+    are Unix seconds, None for proof that does not end by itself.
+    """
 
     user: UserId
     name: str = ""
+    token: str = ""
+    device_id: str = ""
+    issued_s: float = 0.0
+    expires_s: float | None = None
 
 
 class Authenticator(Protocol):
-    async def authenticate(self, token: str) -> Principal:
-        """Who presents `token` (empty when none came). Raises Unauthorized, saying what to do."""
+    async def authenticate(self, token: str, *, in_url: bool = False) -> Principal:
+        """Who presents `token` (empty when none came). Raises Unauthorized, saying what to do.
+
+        `in_url`: it stood in an address, which servers and browsers write down.
+        """
 
 
 class TrustingAuthenticator:
     """Believes every token: it is the user's name; without one, the user is a guest. For loopback only."""
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str, *, in_url: bool = False) -> Principal:
         if not token:
             return Principal(GUEST, "Guest")
         try:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from threadline.actors import Actor
+from threadline.actors import Actor, Role
 from threadline.protocol.sync import SyncMessage, SyncStep1, SyncStep2, Update
 from threadline.protocol.ywebsocket import AwarenessUpdate, QueryAwareness
+from threadline_server.edge.admission import Pass
+from threadline_server.edge.authentication import Principal
 from threadline_server.edge.connection import Connection
 from threadline_server.rooms.member import Encoder
 from threadline_server.rooms.room import Room
@@ -40,7 +42,17 @@ class DocumentChannel:
     `write` is the transport's own: the fan-out calls it for every member of every turn.
     """
 
-    __slots__ = ("_asked", "_connection", "actor", "congested", "encoder", "room", "write")
+    __slots__ = (
+        "_asked",
+        "_connection",
+        "actor",
+        "congested",
+        "encoder",
+        "principal",
+        "room",
+        "token_wanted",
+        "write",
+    )
 
     def __init__(self, connection: Connection, encoder: Encoder) -> None:
         self._connection = connection
@@ -48,11 +60,14 @@ class DocumentChannel:
         self.encoder = encoder
         self.room: Room | None = None
         self.actor: Actor
+        self.principal: Principal
+        self.token_wanted = False
         self.congested = connection.congested
         self.write: Callable[[bytes], None] = connection.transport.write
 
-    def enter(self, room: Room, actor: Actor) -> None:
-        self.actor = actor
+    def enter(self, room: Room, admitted: Pass) -> None:
+        self.actor = admitted.actor
+        self.principal = admitted.principal
         self.room = room
         room.join(self)
 
@@ -61,6 +76,14 @@ class DocumentChannel:
         room, self.room = self.room, None
         if room is not None:
             room.leave(self)
+
+    def regrant(self, role: Role) -> None:
+        """Its user has another role from now on."""
+        self.actor = Actor(self.actor.user, role, self.actor.device, self.actor.name)
+
+    def want_token(self) -> None:
+        """Ask for a fresh token, once for each; a dialect that cannot ask lets the old one run out."""
+        self.token_wanted = True
 
     def hold(self, held: bool) -> None:
         self._connection.hold(held)

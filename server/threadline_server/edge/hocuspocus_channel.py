@@ -25,6 +25,7 @@ from threadline.protocol.hocuspocus import (
     Pong,
     Scope,
     Stateless,
+    TokenRequested,
     encode_body,
     split_address,
 )
@@ -117,6 +118,14 @@ class HocuspocusChannel(DocumentChannel):
         self._end()
         self.send(CloseDocument(reason))
 
+    def regrant(self, role: Role) -> None:
+        super().regrant(role)
+        self.send(_granted(role))
+
+    def want_token(self) -> None:
+        super().want_token()
+        self.send(TokenRequested())
+
     def send(self, message: Message) -> None:
         self.write(self._frames.other(encode_body(message)))
 
@@ -137,8 +146,9 @@ class HocuspocusChannel(DocumentChannel):
 
     async def _open(self, name: str, message: Authenticate) -> None:
         try:
-            credentials = self._credentials(message)
-            admitted, room = await self._entrance.admission.admit(split_address(name)[0], credentials)
+            credentials, in_url = self._credentials(message)
+            admission = self._entrance.admission
+            admitted, room = await admission.admit(split_address(name)[0], credentials, in_url=in_url)
         except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
             self._task = None
             self._refuse(*refusal_of(error))
@@ -147,14 +157,15 @@ class HocuspocusChannel(DocumentChannel):
         self._socket.opened(message.version)
         self._admit(name, admitted, room)
 
-    def _credentials(self, message: Authenticate) -> Credentials:
-        return parse_credentials(message.token or self._socket.query_token)
+    def _credentials(self, message: Authenticate) -> tuple[Credentials, bool]:
+        """What the device presents, and whether it stood in the address."""
+        return parse_credentials(message.token or self._socket.query_token), not message.token
 
     def _admit(self, name: str, admitted: Pass, room: Room) -> None:
         self.stage = Stage.OPEN
         granted = self._frames.other(encode_body(_granted(admitted.actor.role)))
         self.write(granted + self._frames.stateless(self._entrance.admission.hello(admitted)))
-        self.enter(room, admitted.actor)
+        self.enter(room, admitted)
         try:
             for message in self._take_queue():
                 if self.stage is Stage.OPEN:
@@ -187,9 +198,11 @@ class HocuspocusChannel(DocumentChannel):
     async def _renew(self, name: str, message: Authenticate) -> None:
         """A fresh token for an open document: it must be the same user's."""
         try:
-            credentials = self._credentials(message)
+            credentials, in_url = self._credentials(message)
             async with asyncio.timeout(self._entrance.limits.authentication_deadline_s):
-                admitted = await self._entrance.admission.check(split_address(name)[0], credentials)
+                admitted = await self._entrance.admission.check(
+                    split_address(name)[0], credentials, in_url=in_url
+                )
             if admitted.actor.user != self.actor.user:
                 raise Forbidden("This document was opened by another user; close it first.")
         except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
@@ -197,7 +210,10 @@ class HocuspocusChannel(DocumentChannel):
             self._refuse(*refusal_of(error))
             return
         self._task = None
+        if admitted.principal.expires_s != self.principal.expires_s:
+            self.token_wanted = False
         self.actor = admitted.actor
+        self.principal = admitted.principal
         self.send(_granted(admitted.actor.role))
 
     def _close_as_asked(self) -> None:

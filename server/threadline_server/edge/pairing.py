@@ -112,7 +112,7 @@ class Pairing:
         claims = {"iss": _ISSUER, "aud": _AUDIENCE, "sub": user, "iat": now_s, "exp": now_s + TOKEN_LIFE_S}
         return jwt.encode({"alg": _ALGORITHM}, claims, self._key, [_ALGORITHM])
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str, *, in_url: bool = False) -> Principal:
         if not token:
             raise Unauthorized("Pair this device first: open /pair and enter the code shown at the server.")
         try:

@@ -65,14 +65,15 @@ async def _enter_ywebsocket(websocket: WebSocket, entrance: Entrance) -> None:
         return
     try:
         credentials = _query_credentials(websocket.query_params, entrance.limits.max_token_bytes)
-        admitted, room = await entrance.admission.admit(websocket.path_params["document"], credentials)
+        document = websocket.path_params["document"]
+        admitted, room = await entrance.admission.admit(document, credentials, in_url=True)
     except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
         await _refuse(websocket, entrance, *refusal_of(error))
         return
     connection = await _take_over(websocket, entrance)
     if connection is not None:
         channel = YWebSocketChannel(connection, entrance.limits)
-        channel.enter(room, admitted.actor)
+        channel.enter(room, admitted)
         connection.serve(channel)
 
 

@@ -13,11 +13,14 @@ from starlette.types import Lifespan
 
 from threadline_server.backplane.base import Backplane
 from threadline_server.edge.access import Access
+from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.authentication import Authenticator
 from threadline_server.edge.http.caller import caller_of
 from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.health import health_routes
 from threadline_server.edge.http.history import history_routes
+from threadline_server.edge.http.identity import identity_routes
+from threadline_server.edge.http.members import member_routes
 from threadline_server.edge.http.pairing import pairing_routes
 from threadline_server.edge.http.reference import add_reference
 from threadline_server.edge.http.request_frame import RequestFrame
@@ -25,8 +28,11 @@ from threadline_server.edge.http.runs import run_routes
 from threadline_server.edge.http.sessions import session_routes
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http.web_page import add_web_page
+from threadline_server.edge.identity import Identity
+from threadline_server.edge.invitations import Invitations
 from threadline_server.edge.pairing import Pairing
 from threadline_server.rooms.registry import Rooms
+from threadline_server.telemetry.audit import Audit
 from threadline_server.telemetry.health import Health
 from threadline_server.telemetry.metrics import Metrics
 
@@ -44,6 +50,11 @@ class HttpApi:
     access: Access
     authenticator: Authenticator
     pairing: Pairing | None
+    identity: Identity
+    invitations: Invitations
+    watch: AccessWatch
+    audit: Audit
+    operators: Sequence[str]
     health: Health
     metrics: Metrics
     max_body_bytes: int
@@ -67,6 +78,15 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(history_routes(parts.rooms, parts.access, caller))
     app.include_router(run_routes(parts.rooms, parts.access, parts.streams, caller))
+    app.include_router(
+        member_routes(parts.backplane, parts.access, parts.invitations, parts.watch, parts.audit, caller)
+    )
+    identity = parts.identity
+    app.include_router(
+        identity_routes(
+            identity.tickets, identity.kept, parts.watch, parts.audit, caller, operators=parts.operators
+        )
+    )
     app.include_router(health_routes(parts.health, parts.metrics))
     if parts.pairing is not None:
         app.include_router(pairing_routes(parts.pairing))

@@ -23,6 +23,8 @@ def caller_of(authenticator: Authenticator) -> Caller:
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
         token: Annotated[str, Query(max_length=8192, include_in_schema=False)] = "",
     ) -> Principal:
-        return await authenticator.authenticate(bearer.credentials if bearer is not None else token)
+        if bearer is not None:
+            return await authenticator.authenticate(bearer.credentials)
+        return await authenticator.authenticate(token, in_url=bool(token))
 
     return caller

@@ -106,7 +106,7 @@ def run_routes(rooms: Rooms, access: Access, streams: Streams, caller: Caller) -
         actor = await actor_in(session, me)
         document = DocumentName(session)
         followed = run or await streams.latest_run(document)
-        frames: AsyncIterator[bytes] = streams.follow(document, actor, followed, last_event_id)
+        frames: AsyncIterator[bytes] = streams.follow(document, actor, me, followed, last_event_id)
         return StreamingResponse(frames, media_type="text/event-stream", headers=_NO_BUFFERING)
 
     return router

@@ -15,6 +15,7 @@ from threadline.document.intents import RunIntent
 from threadline.document.session_document import SessionDocument
 from threadline.protocol.close_codes import RESTARTING
 from threadline_server.backplane.base import DocumentName
+from threadline_server.edge.authentication import Principal
 from threadline_server.edge.http.asking import NoRun
 from threadline_server.rooms.onlooker import Onlooker, looking_on
 from threadline_server.rooms.registry import Rooms
@@ -28,7 +29,7 @@ class Streams:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._open: set[Onlooker] = set()
+        self._open: dict[Onlooker, tuple[DocumentName, Principal]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -37,6 +38,13 @@ class Streams:
         """The node stops: clients come back elsewhere with their last event's id."""
         for onlooker in tuple(self._open):
             onlooker.end(RESTARTING)
+
+    def watched(self) -> list[tuple[Onlooker, Principal]]:
+        """Every open stream, and who it is for."""
+        return [(onlooker, principal) for onlooker, (_, principal) in self._open.items()]
+
+    def of_session(self, session: str) -> list[tuple[Onlooker, Principal]]:
+        return [(onlooker, who) for onlooker, (name, who) in self._open.items() if name == session]
 
     async def latest_run(self, document: DocumentName) -> str:
         """The run that a stream without a name follows. Raises NoRun."""
@@ -50,17 +58,17 @@ class Streams:
         raise NoRun("There is no run in this session yet; ask for one first.")
 
     async def follow(
-        self, document: DocumentName, actor: Actor, run: str, after: str | None
+        self, document: DocumentName, actor: Actor, principal: Principal, run: str, after: str | None
     ) -> AsyncIterator[bytes]:
         """Frames of the events after the one with the id `after`, until the run is done."""
         room = await self._rooms.open(document)
         with looking_on(room, actor) as onlooker:
-            self._open.add(onlooker)
+            self._open[onlooker] = (document, principal)
             try:
                 async for frame in self._frames(onlooker, run, after):
                     yield frame
             finally:
-                self._open.discard(onlooker)
+                del self._open[onlooker]
 
     async def _frames(self, onlooker: Onlooker, run: str, after: str | None) -> AsyncIterator[bytes]:
         while onlooker.ended is None:

@@ -1,0 +1,133 @@
+"""`/api/v1/tickets`, `/keys`, `/devices`, `/revocations`: proofs of who somebody is, and their end."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from threadline.errors import Forbidden
+from threadline_server.edge.access_watch import AccessWatch
+from threadline_server.edge.authentication import Principal
+from threadline_server.edge.http.caller import Caller
+from threadline_server.edge.http.errors import documented
+from threadline_server.edge.kept_tokens import KeptToken, KeptTokens, TokenKind
+from threadline_server.edge.revocations import Subject
+from threadline_server.edge.tickets import Tickets
+from threadline_server.telemetry.audit import Audit
+
+YEAR_S = 366 * 24 * 3600
+
+
+class Ticket(BaseModel):
+    """For `?token=` of an address: good for one use, within `expires_in_s` seconds."""
+
+    ticket: str
+    expires_in_s: float
+
+
+class NewKey(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    label: str = Field(min_length=1, max_length=128)
+    expires_in_s: int | None = Field(default=None, ge=60, le=10 * YEAR_S)
+
+
+class KeyView(BaseModel):
+    id: str
+    label: str
+    kind: str
+    created_s: float
+    expires_s: float | None
+
+
+class KeyMade(KeyView):
+    """`token` is told once; the server keeps a digest of it."""
+
+    token: str
+
+
+class KeyList(BaseModel):
+    keys: list[KeyView]
+
+
+class Revocation(BaseModel):
+    """Everything that was issued until now to a user, or one token (`jti`) or one device of the caller."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: Literal["user", "token", "device"]
+    name: str = Field(min_length=1, max_length=128)
+
+
+def identity_routes(
+    tickets: Tickets,
+    kept: KeptTokens,
+    watch: AccessWatch,
+    audit: Audit,
+    caller: Caller,
+    *,
+    operators: Iterable[str],
+) -> APIRouter:
+    """`operators` are users who may revoke what belongs to others."""
+    router = APIRouter(prefix="/api/v1", tags=["identity"])
+    Me = Annotated[Principal, Depends(caller)]  # noqa: N806
+    may_revoke_all = frozenset(operators)
+
+    @router.post("/tickets", status_code=HTTPStatus.CREATED, responses=documented())
+    async def ticket(me: Me) -> Ticket:
+        """A ticket for a client that can send nothing but an address."""
+        return Ticket(ticket=await tickets.issue(me), expires_in_s=tickets.life_s)
+
+    @router.post("/keys", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.TOO_MANY_REQUESTS))
+    async def make_key(me: Me, new: NewKey) -> KeyMade:
+        """A key for a service that acts as the caller."""
+        made, token = await kept.issue(me, TokenKind.SERVICE, new.label, new.expires_in_s)
+        audit.record("key.made", by=me.user, key=made.id)
+        return KeyMade(**key_view(made).model_dump(), token=token)
+
+    @router.get("/keys", responses=documented())
+    async def keys(me: Me) -> KeyList:
+        """The caller's keys and linked devices."""
+        return KeyList(keys=[key_view(each) for each in await kept.of_user(me.user)])
+
+    @router.delete(
+        "/keys/{key}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
+    )
+    async def revoke_key(me: Me, key: Annotated[str, Path(max_length=64)]) -> None:
+        """End a key or a linked device, and what is open with it."""
+        await kept.forget(me.user, key)
+        audit.record("key.revoked", by=me.user, key=key)
+        await watch.revoke(Subject.TOKEN, key)
+
+    @router.post(
+        "/revocations", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.FORBIDDEN)
+    )
+    async def revoke(me: Me, wanted: Revocation) -> None:
+        """End tokens before their time; whatever is open with them is closed on every node."""
+        if not (me.user in may_revoke_all or _is_own(me, wanted)):
+            raise Forbidden("You may revoke your own user, and the token or device that you use.")
+        audit.record("revoked", by=me.user, subject=wanted.subject, name=wanted.name)
+        subject = Subject(wanted.subject)
+        if subject is Subject.USER:
+            for each in await kept.of_user(wanted.name):
+                await kept.forget(wanted.name, each.id)
+        await watch.revoke(subject, wanted.name)
+
+    return router
+
+
+def _is_own(me: Principal, wanted: Revocation) -> bool:
+    own = {"user": me.user, "token": me.token, "device": me.device_id}
+    return own[wanted.subject] == wanted.name
+
+
+def key_view(kept: KeptToken) -> KeyView:
+    return KeyView(
+        id=kept.id,
+        label=kept.label,
+        kind=kept.kind,
+        created_s=kept.created_s,
+        expires_s=kept.expires_s,
+    )

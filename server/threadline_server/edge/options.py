@@ -1,0 +1,34 @@
+"""The bounds of the edge that are no bounds of the wire, with their defaults; the app fills them from the
+settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeOptions:
+    max_token_life_s: float = 86_400.0
+    """Longest time between `iat` and `exp` of a signed token."""
+
+    ticket_life_s: float = 60.0
+    """How long a ticket waits for its one use."""
+
+    max_connections_per_user: int = 2_000
+    """Open documents of one authenticated user on one node."""
+
+    max_connections_per_address: int = 1_000
+    """Open WebSocket connections from one address on one node; those from this machine are not counted."""
+
+    max_sessions_per_user: int = 10_000
+    """Sessions that one authenticated user may own."""
+
+    requests_per_minute: int = 1_200
+    """HTTP requests of one caller (its token, or its address) a minute."""
+
+    refusals_per_minute: int = 60
+    """Requests and handshakes of one address a minute that failed to prove who they are."""
+
+
+DEFAULT_OPTIONS = EdgeOptions()
