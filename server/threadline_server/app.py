@@ -130,7 +130,8 @@ class Core:
         return chores
 
     def _in_use(self, session: SessionId) -> bool:
-        return self.rooms.get(DocumentName(session)) is not None
+        room = self.rooms.get(DocumentName(session))
+        return room is not None and bool(room.seats)  # a reading of this process is no use of it
 
     def _created(self, document: DocumentName, created: Sequence[Created]) -> None:
         """New intents are for the worker of this process, or for one elsewhere."""
