@@ -25,7 +25,7 @@ async def violations(page: Page) -> list[str]:
         "async (tags) => (await axe.run(document, {runOnly: tags})).violations", _RULES
     )
     return [
-        f"{violation['id']}: {violation['help']}: {node['target']} {node['html'][:160]} {node['failureSummary']}"
+        f"{violation['id']}: {node['target']} {node['html'][:160]} {node['failureSummary']}"
         for violation in found
         for node in violation["nodes"][:3]
     ]

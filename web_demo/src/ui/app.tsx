@@ -1,13 +1,17 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useShortcuts } from "./shortcuts.ts";
 import { open, openError, opening } from "./app_model.ts";
 import { Conversation } from "./conversation.tsx";
+import { later } from "./later.tsx";
 import { Panel } from "./panel.tsx";
 import { sessionId } from "./route.ts";
 import { SessionList } from "./session_list.tsx";
 import { identity, panelWasOpen, savePanel } from "./settings.ts";
 import { Welcome } from "./welcome.tsx";
 import { words } from "./words/words.ts";
+
+const KeysDialog = later(() => import("./keys_dialog.tsx"));
 
 const WIDE = "(min-width: 1101px)";
 
@@ -17,6 +21,7 @@ export function App(): JSX.Element {
     const panel = panelOpen.value && open.value;
     return `app${sessionId.value ? " in-session" : ""}${panel ? " with-panel" : ""}`;
   });
+  const helping = useShortcuts();
   if (!identity.value) return <Welcome />;
   const togglePanel = (): void => {
     panelOpen.value = !panelOpen.value;
@@ -39,6 +44,7 @@ export function App(): JSX.Element {
       {model && panelOpen.value && (
         <button class="scrim" type="button" tabIndex={-1} aria-label={words().app.close} onClick={togglePanel} />
       )}
+      {helping.value && <KeysDialog onClose={() => (helping.value = false)} />}
       {model && panelOpen.value && <Panel key={`panel ${model.session.id}`} model={model} onClose={togglePanel} />}
     </div>
   );

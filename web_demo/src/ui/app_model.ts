@@ -3,7 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { connect, type Client, type SessionInfo } from "../threadline/index.ts";
 import { uuid7 } from "../threadline/document/ids.ts";
-import { goTo, sessionId } from "./route.ts";
+import { goTo, goToList, sessionId } from "./route.ts";
 import { recentSessions, rememberSession } from "./recent.ts";
 import { SessionModel } from "./session_model.ts";
 import { identity, type Identity } from "./settings.ts";
@@ -14,6 +14,8 @@ export const opening = signal(false);
 export const openError = signal<string | undefined>(undefined);
 export const listed = signal<SessionInfo[] | undefined>(undefined);
 export const listFailed = signal(false);
+/** What the list is searched for. */
+export const sought = signal("");
 
 const REFRESH_MS = 15_000;
 
@@ -43,6 +45,14 @@ export async function refreshList(): Promise<void> {
   } catch {
     listFailed.value = true;
   }
+}
+
+/** Leaves a session that is open, for the list. */
+export async function leaveSession(id: string): Promise<void> {
+  if (sessionId.peek() !== id) return;
+  goToList();
+  sessionId.value = undefined; // at once: the address is followed only later
+  await changing;
 }
 
 let changing: Promise<unknown> = Promise.resolve();
@@ -76,8 +86,8 @@ async function change(current: Client | undefined, id: string | undefined): Prom
     const session = await current.open(id);
     const model = new SessionModel(session);
     open.value = model;
-    effect(() => rememberSession(current.user, id, titleOf(model)));
-    effect(() => void (model.synced.value && refreshList()));
+    model.onDispose(effect(() => rememberSession(current.user, id, titleOf(model))));
+    model.onDispose(effect(() => void (model.synced.value && refreshList())));
   } catch (error) {
     openError.value = error instanceof Error ? error.message : String(error);
   } finally {
@@ -102,20 +112,44 @@ export interface Listed {
   title: string;
   at: number;
   status: string;
+  /** The session that this one is a part of; empty where it stands for itself. */
+  parent: string;
 }
 
-/** What the list shows: the server's sessions, and those of this device that the server's answer lacks. */
+/** What the list shows: of all sessions those whose title has every word that is sought. */
 export function shownSessions(): Listed[] {
+  const wanted = sought.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  return knownSessions().filter(({ title }) => wanted.every((word) => title.toLocaleLowerCase().includes(word)));
+}
+
+/** The server's sessions, and those of this device that the server's answer lacks. */
+function knownSessions(): Listed[] {
   const user = client.value?.user ?? "";
   const local = new Map(recentSessions(user).map((recent) => [recent.id, recent]));
   const known = listed.value ?? [];
-  const remote = known.map(({ id, title, last_activity, status }) => ({
+  const remote = known.map(({ id, title, parent, last_activity, status }) => ({
     id,
     title: title || local.get(id)?.title || "",
+    parent,
     at: Date.parse(last_activity),
     status,
   }));
   const there = new Set(known.map(({ id }) => id));
-  const only = [...local.values()].filter(({ id }) => !there.has(id)).map(({ id, title, at }) => ({ id, title, at, status: "" }));
-  return [...remote, ...only].sort((left, right) => right.at - left.at);
+  const only = [...local.values()].filter(({ id }) => !there.has(id)).map(({ id, title, at }) => ({ id, title, at, parent: "", status: "" }));
+  return underParents([...remote, ...only].sort((left, right) => right.at - left.at));
+}
+
+/** Parts stand beneath what they are parts of, wherever both are there. */
+function underParents(sessions: Listed[]): Listed[] {
+  const left = new Map(sessions.map((session) => [session.id, session]));
+  const placed: Listed[] = [];
+  const place = (session: Listed): void => {
+    if (!left.delete(session.id)) return;
+    placed.push(session);
+    for (const part of sessions) if (part.parent === session.id) place(part);
+  };
+  for (const session of sessions) if (!left.has(session.parent)) place(session);
+  // Those that are parts of one another stand where they are.
+  for (const session of left.values()) place(session);
+  return placed;
 }

@@ -26,8 +26,8 @@ function read(user: string): Recent[] {
 }
 
 export function rememberSession(user: string, id: string, title: string): void {
-  const others = recentSessions(user).filter((recent) => recent.id !== id);
-  const former = recentSessions(user).find((recent) => recent.id === id);
+  const others = read(user).filter((recent) => recent.id !== id);
+  const former = read(user).find((recent) => recent.id === id);
   if (former && former.title === title) return;
   write(user, [{ id, title, at: former?.at ?? Date.now() }, ...others].slice(0, MOST));
 }

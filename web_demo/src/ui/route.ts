@@ -22,6 +22,10 @@ export function goTo(id: string): void {
   location.hash = sessionHref(id);
 }
 
+export function goToList(): void {
+  location.hash = "#/";
+}
+
 export function sessionUrl(id: string): string {
   return `${location.origin}${location.pathname}${sessionHref(id)}`;
 }

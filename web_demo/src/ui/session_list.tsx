@@ -1,11 +1,14 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { createSession, listFailed, open, shownSessions, titleOf, type Listed } from "./app_model.ts";
+import { createSession, listFailed, open, shownSessions, sought, titleOf, type Listed } from "./app_model.ts";
 import { Icon } from "./icons.tsx";
-import { sessionHref, sessionId } from "./route.ts";
+import { later } from "./later.tsx";
+import { goTo, sessionHref, sessionId } from "./route.ts";
 import { SettingsDialog } from "./settings_dialog.tsx";
 import { identity } from "./settings.ts";
 import { language, words } from "./words/words.ts";
+
+const SessionDialog = later(() => import("./session_dialog.tsx"));
 
 export function SessionList(): JSX.Element {
   const { sessions } = words();
@@ -17,12 +20,11 @@ export function SessionList(): JSX.Element {
         <Icon name="plus" />
         {sessions.create}
       </button>
+      <Search />
       {listFailed.value && <p class="list-note">{sessions.offline}</p>}
       <ul class="session-list" data-testid="session-list">
         {shown.length === 0 && (
-          <li class="empty">
-            {sessions.empty} {sessions.emptyText}
-          </li>
+          <li class="empty">{sought.value ? sessions.nothingFound : `${sessions.empty} ${sessions.emptyText}`}</li>
         )}
         {shown.map((listed) => (
           <Entry key={listed.id} listed={listed} />
@@ -46,12 +48,13 @@ function Brand(): JSX.Element {
 
 function Entry({ listed }: { listed: Listed }): JSX.Element {
   const { sessions } = words();
+  const managing = useSignal(false);
   const current = sessionId.value === listed.id;
   const model = open.value;
   const live = current && model?.session.id === listed.id ? titleOf(model) : "";
   const title = live || listed.title || sessions.untitled;
   return (
-    <li>
+    <li class={listed.parent ? "part" : undefined}>
       <a href={sessionHref(listed.id)} aria-current={current ? "page" : undefined} data-testid="session-link">
         <span class="title" dir="auto">
           {title}
@@ -61,7 +64,43 @@ function Entry({ listed }: { listed: Listed }): JSX.Element {
         </time>
         {listed.status === "running" && <span class="about">{sessions.running}</span>}
       </a>
+      <button
+        class="icon-button more"
+        type="button"
+        data-testid="session-options"
+        aria-label={sessions.options(title)}
+        aria-haspopup="dialog"
+        onClick={() => (managing.value = true)}
+      >
+        <Icon name="more" />
+      </button>
+      {managing.value && <SessionDialog id={listed.id} title={title} onClose={() => (managing.value = false)} />}
     </li>
+  );
+}
+
+/** Escape shows all again, Enter opens the first that was found. */
+function searchKey(event: KeyboardEvent): void {
+  if (event.key === "Escape") sought.value = "";
+  if (event.key !== "Enter") return;
+  const [first] = shownSessions();
+  if (first) goTo(first.id);
+}
+
+function Search(): JSX.Element {
+  const { sessions } = words();
+  return (
+    <input
+      class="input search"
+      id="search"
+      type="search"
+      data-testid="search"
+      aria-label={sessions.search}
+      placeholder={sessions.search}
+      value={sought}
+      onInput={(event) => (sought.value = event.currentTarget.value)}
+      onKeyDown={searchKey}
+    />
   );
 }
 

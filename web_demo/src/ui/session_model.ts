@@ -47,6 +47,11 @@ export class SessionModel {
     ];
   }
 
+  /** What ends with the model. */
+  onDispose(end: () => void): void {
+    this.#unsubscribe.push(end);
+  }
+
   dispose(): void {
     cancelAnimationFrame(this.#frame);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
