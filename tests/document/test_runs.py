@@ -35,7 +35,7 @@ def test_every_change_of_state_goes_through_the_table(devices: Devices) -> None:
     (here,) = devices(1)
     run = here.runs.create(INTENT, at=5, agent="travel")
     with pytest.raises(IllegalTransition):
-        run.transition(RunStatus.COMPLETED, Cause.WORKER, at=6)
+        run.transition(RunStatus.WAITING, Cause.WORKER, at=6)
     run.transition(RunStatus.RUNNING, Cause.WORKER, at=7, attempt=1)
     run.transition(RunStatus.WAITING, Cause.WORKER, at=8, waiting_for="approval")
     assert here.runs.fields("ada/1").waiting_for == "approval"

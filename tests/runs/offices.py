@@ -22,6 +22,7 @@ from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
+from threadline_server.runs.webhooks import Tell, tell_nobody
 from threadline_server.runs.worker import Worker
 
 WAIT_S = 20.0
@@ -130,16 +131,18 @@ class Office:
         async with self.rooms.replica(DocumentName(session), actor, client_id=new_client_id()) as replica:
             yield Person(replica, user)
 
-    def worker(self, *agents: Agent, options: RunOptions = QUICK) -> Worker:
-        return Worker(self.backplane, self.rooms, agents, options=options, report=self._failed)
+    def worker(self, *agents: Agent, options: RunOptions = QUICK, tell: Tell = tell_nobody) -> Worker:
+        return Worker(self.backplane, self.rooms, agents, options=options, report=self._failed, tell=tell)
 
     def _failed(self, message: str, session: str, error: BaseException) -> None:
         self.failures.append(error)
 
     @asynccontextmanager
-    async def working(self, *agents: Agent, options: RunOptions = QUICK) -> AsyncIterator[Worker]:
+    async def working(
+        self, *agents: Agent, options: RunOptions = QUICK, tell: Tell = tell_nobody
+    ) -> AsyncIterator[Worker]:
         """A worker for as long as the block lasts; then it stops as at the end of a node."""
-        worker = self.worker(*agents, options=options)
+        worker = self.worker(*agents, options=options, tell=tell)
         self.workers.append(worker)
         task = asyncio.create_task(worker.run())
         try:

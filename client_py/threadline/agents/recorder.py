@@ -73,7 +73,7 @@ _MESSAGE_STATUS = {
 
 
 class DocumentRecorder:
-    """`pause` stops the run's clock while it waits for a person."""
+    """`pause` stops the run's clock while it waits for a person; `waits` is called when it begins to."""
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class DocumentRecorder:
         options: RecorderOptions,
         now_ms: Callable[[], int],
         pause: Pause,
+        waits: Callable[[], None] = lambda: None,
     ) -> None:
         self._replica = replica
         self._document = document
@@ -91,6 +92,7 @@ class DocumentRecorder:
         self._options = options
         self._now_ms = now_ms
         self._pause = pause
+        self._waits = waits
         fields = document.runs.fields(run_id)
         self._user = agent_user(fields.agent)
         self._agent = fields.agent
@@ -188,6 +190,7 @@ class DocumentRecorder:
             return _word_of(asked)
         with self._replica.edit():
             self._run.transition(RunStatus.WAITING, Cause.WORKER, at=self._now_ms(), waiting_for="approval")
+        self._waits()
         with self._pause():
             word = await self._word(call)
         with self._replica.edit():

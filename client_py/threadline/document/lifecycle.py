@@ -79,6 +79,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(
         _S.QUEUED, _S.FAILED, _ANY, "it is rejected because the session is busy, or no agent takes it"
     ),
+    Transition(_S.QUEUED, _S.COMPLETED, _WORKER, "the run that it steers has answered it"),
     Transition(_S.QUEUED, _S.TIMEOUT, _WORKER_OR_UPKEEP, "it waits for a worker longer than it may"),
     Transition(_S.RUNNING, _S.WAITING, _WORKER, "a tool needs an approval, or the agent input"),
     Transition(_S.RUNNING, _S.COMPLETED, _WORKER, "the agent is done"),

@@ -61,7 +61,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it is now. Times are Unix milliseconds; `attempt` is 0 until a worker takes it."""
+    """A run as it is now. Times are Unix milliseconds; `attempt` is 0 until a worker takes it.
+
+    `steers` is the run that was under way when this was asked for, to be told its message; `joined` is the
+    same run once it has taken the message and answers it.
+    """
 
     id: str
     number: int
@@ -82,6 +86,8 @@ class Run:
     approvals: tuple[Approval, ...] = ()
     waiting_for: str = ""
     message: str = ""
+    steers: str = ""
+    joined: str = ""
     created_at: int = 0
     started_at: int | None = None
     ended_at: int | None = None
@@ -293,6 +299,8 @@ def _read(run_id: str, entry: SharedMap, *, with_steps: bool = True) -> Run:
         approvals=approvals,
         waiting_for=text_of(fields.get("waiting_for")),
         message=text_of(fields.get("message")),
+        steers=text_of(fields.get("steers")),
+        joined=text_of(fields.get("joined")),
         created_at=number_of(fields.get("created_at")),
         started_at=optional_number(fields.get("started_at")),
         ended_at=optional_number(fields.get("ended_at")),

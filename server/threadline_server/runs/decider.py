@@ -127,6 +127,8 @@ class Decider:
             reason = "rolled back" if decision.undo else "interrupted"
             self._stop(run_id, intent, reason, undo=decision.undo)
         run = self._document.runs.create(intent, at=now, agent=decision.agent, input_text=decision.input_text)
+        if decision.steers:
+            run.set(steers=decision.steers)
         if decision.fault is not None:
             run.transition(RunStatus.FAILED, Cause.DECIDER, at=now, error=decision.fault.to_json())
 

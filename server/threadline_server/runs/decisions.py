@@ -27,7 +27,9 @@ BUSY = Fault("busy", "Another run was active, and this one was not to wait.")
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Create the run, or create it failed where there is a `fault`. `stop` are runs that make way for it."""
+    """Create the run, or create it failed where there is a `fault`. `stop` are runs that make way for it,
+    `steers` is the one that may take its message in.
+    """
 
     intent: RunIntent
     agent: str
@@ -35,6 +37,7 @@ class StartRun:
     fault: Fault | None = None
     stop: tuple[str, ...] = ()
     undo: bool = False
+    steers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ def _run(
         case OnBusy.INTERRUPT | OnBusy.ROLLBACK:
             undo = intent.on_busy is OnBusy.ROLLBACK
             return StartRun(intent, agent, text, stop=tuple(unfinished), undo=undo)
-    # Steering needs a driver that takes a message while it runs; whoever cannot gets it as the next run.
+        case OnBusy.STEER:
+            return StartRun(intent, agent, text, steers=document.runs.active() or "")
     return StartRun(intent, agent, text)
 
 

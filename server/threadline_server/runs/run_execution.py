@@ -24,6 +24,8 @@ from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.rollback import Rollback
+from threadline_server.runs.steering import Steering, as_turn
+from threadline_server.runs.webhooks import Tell, tell_nobody
 
 Clock = Callable[[], int]
 
@@ -40,6 +42,7 @@ class RunExecution:
         fence: Fence,
         options: RunOptions,
         now_ms: Clock,
+        tell: Tell = tell_nobody,
     ) -> None:
         self.run_id = run_id
         self._rooms = rooms
@@ -48,6 +51,7 @@ class RunExecution:
         self._fence = fence
         self._options = options
         self._now_ms = now_ms
+        self._tell = tell
         self._scope = anyio.CancelScope()
         self._stopped = False
         self._undo = False
@@ -74,6 +78,7 @@ class RunExecution:
                 options=self._options,
                 now_ms=self._now_ms,
                 pause=self._paused,
+                waits=lambda: self._tell_of(document),
             )
             try:
                 await self._attempt(replica, document, recorder)
@@ -88,18 +93,36 @@ class RunExecution:
         assert run is not None
         recorder.begin()
         if run.attempt >= self._options.max_attempts:
-            recorder.end(lost(run.attempt))
+            await self._end(replica, document, recorder, lost(run.attempt))
             return
         session = self._session_of(document, run)
+        steering = Steering(replica, document, self.run_id, self._now_ms)
         rollback = Rollback(replica.doc)
-        outcome = await self._outcome(document, run, recorder, session)
+        outcome = await self._outcome(document, run, recorder, session, steering)
         if self._undo:
             rollback.take_back()
+        await self._end(replica, document, recorder, outcome)
+
+    async def _end(
+        self, replica: LocalReplica, document: SessionDocument, recorder: DocumentRecorder, outcome: Outcome
+    ) -> None:
+        Steering(replica, document, self.run_id, self._now_ms).settle(outcome)
         recorder.end(outcome, retract=self._undo)
         await replica.saved()
+        self._tell_of(document)
+
+    def _tell_of(self, document: SessionDocument) -> None:
+        run = document.runs.get(self.run_id)
+        assert run is not None
+        self._tell(self._session, run)
 
     async def _outcome(
-        self, document: SessionDocument, run: Run, recorder: DocumentRecorder, session: Session
+        self,
+        document: SessionDocument,
+        run: Run,
+        recorder: DocumentRecorder,
+        session: Session,
+        steering: Steering,
     ) -> Outcome:
         """As the agent ends it, its time does, or whoever stops it."""
         if run.stopped_by:
@@ -110,7 +133,7 @@ class RunExecution:
         )
         self._scope.deadline = anyio.current_time() + self._time_left_s(run)
         with self._scope:
-            return await execution.run(self._task(document, run, session))
+            return await execution.run(self._task(document, run, session, steering))
         return Outcome(RunStatus.CANCELLED) if self._stopped else Outcome(RunStatus.TIMEOUT, _timed_out(run))
 
     def _time_left_s(self, run: Run) -> float:
@@ -132,7 +155,7 @@ class RunExecution:
         user = text_of(run.requested_by.get("user"))
         return Session.over(document, session_id=self._session, user_id=user)
 
-    def _task(self, document: SessionDocument, run: Run, session: Session) -> Task:
+    def _task(self, document: SessionDocument, run: Run, session: Session, steering: Steering) -> Task:
         context = {**document.meta.context.to_dict(), **_as_dict(run.context)}
         allowed = {
             name: tool for name, tool in self._agent.tools.items() if run.tools is None or name in run.tools
@@ -141,6 +164,7 @@ class RunExecution:
             turns=history(document, run, self._options.max_history_messages),
             tools=allowed,
             session=session,
+            steered=steering.take,
             goal=run.goal,
             system=run.system,
             context=context,
@@ -150,21 +174,19 @@ class RunExecution:
 
 
 def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
-    """What the agent is given: the transcript without what is still to be answered, then what it is asked.
+    """What the agent is given: the transcript without what is still to be answered, then what it is asked,
+    and what an attempt before this one was told meanwhile.
 
     Messages that wait for a run after this one are left out, and so is a reply of an earlier attempt.
     """
-    asked = text_of(run.input.get("message"))
-    later = {
-        text_of(other.input.get("message"))
-        for other in map(document.runs.fields, document.runs.ids())
-        if other.number > run.number
-    }
-    left_out = {asked, run.message, *later} - {""}
+    others = [other for other in map(document.runs.fields, document.runs.ids()) if other.number > run.number]
+    later = [text_of(other.input.get("message")) for other in others]
+    joined = [text_of(other.input.get("message")) for other in others if other.joined == run.id]
+    asked = [text_of(run.input.get("message")), *joined]
+    left_out = {run.message, *asked, *later} - {""}
     ids = [message_id for message_id in document.messages.ids() if message_id not in left_out]
-    ids = ids[-limit:] + ([asked] if asked else [])
-    found = [message for message in map(document.messages.get, ids) if message is not None]
-    return [Turn(m.role, m.text, m.author.user, m.created_at, m.data) for m in found]
+    ids = ids[-limit:] + [message_id for message_id in asked if message_id]
+    return [as_turn(message) for message in map(document.messages.get, ids) if message is not None]
 
 
 def _as_dict(context: JSON) -> dict[str, JSON]:

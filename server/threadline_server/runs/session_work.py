@@ -26,6 +26,7 @@ from threadline_server.runs.decider import Decider
 from threadline_server.runs.held_lease import held_lease
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_execution import RunExecution
+from threadline_server.runs.webhooks import Tell, tell_nobody
 
 SERVER = Actor(SERVER_USER, Role.SERVER)
 
@@ -41,6 +42,7 @@ class Workshop:
     holder: str
     options: RunOptions
     now_ms: Callable[[], int]
+    tell: Tell = tell_nobody
 
 
 async def work_on(shop: Workshop, session: SessionId) -> bool:
@@ -137,7 +139,9 @@ class SessionWork:
 
     def _prepared(self, run_id: str, agent: Agent) -> RunExecution:
         shop = self._shop
-        return RunExecution(shop.rooms, self._session, run_id, agent, self._fence, shop.options, shop.now_ms)
+        return RunExecution(
+            shop.rooms, self._session, run_id, agent, self._fence, shop.options, shop.now_ms, shop.tell
+        )
 
     async def _execute(self, execution: RunExecution) -> None:
         try:

@@ -19,6 +19,7 @@ from threadline_server.rooms.draft import Created
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.session_work import UNFINISHED, Workshop, work_on
+from threadline_server.runs.webhooks import Tell, tell_nobody
 
 INTENTS = "intents"
 
@@ -33,6 +34,7 @@ class Worker:
     """`run()` works until it is cancelled. Sessions that ask for no agent get the first of `agents`.
 
     `report(message, session, error)` hears of work that failed; the session is tried again at the next look.
+    `tell(session, run)` hears of runs that wait or have ended.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Worker:
         options: RunOptions | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         report: Report = _silent,
+        tell: Tell = tell_nobody,
     ) -> None:
         if not agents:
             raise ConfigurationError("A worker needs at least one agent.")
@@ -59,6 +62,7 @@ class Worker:
             holder=f"{backplane.node}/{secrets.token_hex(4)}",
             options=self.options,
             now_ms=now_ms,
+            tell=tell,
         )
         self._report = report
         self._tasks: asyncio.TaskGroup | None = None
