@@ -28,6 +28,7 @@ from threadline.protocol.hocuspocus import (
     ServerMessage,
     Stateless,
     SyncStatus,
+    TokenRequested,
 )
 from threadline.protocol.notices import Hello, Notice, decode_note
 from threadline.protocol.sync import SyncStep1, SyncStep2, Update
@@ -45,9 +46,10 @@ def websocket_url(url: str, path: str = "/sync") -> str:
 class RawDevice:
     """One document on one socket. `doc` survives `leave` and `join`, as a device's replica does."""
 
-    def __init__(self, session: str, user: str, device: str = "") -> None:
+    def __init__(self, session: str, user: str, device: str = "", token: str = "") -> None:
         self.session = session
         self.user = user
+        self.token = token or user
         self.device = device
         self.doc: Doc[Any] = Doc(client_id=new_client_id())
         self.sent = 0
@@ -62,6 +64,7 @@ class RawDevice:
         self.document_closed: str | None = None
         self.frames: list[ServerMessage] = []
         self.awareness: list[bytes] = []
+        self.scopes: list[str] = []
         self.on_frame: Callable[[], None] = lambda: None
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -82,7 +85,7 @@ class RawDevice:
             websocket_url(url), compression=None, max_size=None, ping_interval=None, proxy=None
         )
         self._reader = asyncio.create_task(self._read(self._socket))
-        token = encode_credentials(Credentials(self.user, device=self.device))
+        token = encode_credentials(Credentials(self.token, device=self.device))
         await self.send(Authenticate(token, "4.8.0"))
         await self.send(SyncStep1(self.doc.get_state()))
 
@@ -265,8 +268,10 @@ class RawDevice:
                 self.document_closed = reason
             case AwarenessUpdate(update):
                 self.awareness.append(update)
-            case Authenticated():
-                pass
+            case Authenticated(scope):
+                self.scopes.append(str(scope))
+            case TokenRequested():
+                await self.send(Authenticate(self.token, "4.8.0"))
 
     def _expect_acknowledgement(self) -> None:
         self.sent += 1
@@ -295,9 +300,11 @@ class RawDevice:
 
 
 @asynccontextmanager
-async def raw_device(url: str, session: str, user: str, device: str = "") -> AsyncIterator[RawDevice]:
+async def raw_device(
+    url: str, session: str, user: str, device: str = "", token: str = ""
+) -> AsyncIterator[RawDevice]:
     """A joined and synced device, which leaves at the end."""
-    raw = RawDevice(session, user, device)
+    raw = RawDevice(session, user, device, token)
     await raw.join(url)
     try:
         await raw.until_synced()

@@ -11,6 +11,7 @@ from threadline.errors import ConfigurationError
 from threadline.ids import parse_user_id, uuid7
 from threadline_server.cli.options import settings_options
 from threadline_server.edge.identity import TokenOptions, fixed_keys
+from threadline_server.edge.options import EdgeOptions
 from threadline_server.edge.token_keys import TokenKey
 from threadline_server.edge.token_verifier import REGISTRY
 from threadline_server.settings import Settings
@@ -29,10 +30,10 @@ def token(settings: Settings, user: str, name: str, life_s: int) -> None:
         subject = parse_user_id(user)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    if life_s > settings.max_token_life_s:
+    longest_s = settings.pick(EdgeOptions).max_token_life_s
+    if life_s > longest_s:
         raise click.UsageError(
-            f"A node takes no token that lasts longer than {settings.max_token_life_s:.0f} s "
-            "(--max-token-life-s)."
+            f"A node takes no token that lasts longer than {longest_s:.0f} s (--max-token-life-s)."
         )
     now_s = int(time.time())
     claims = {
@@ -61,6 +62,6 @@ def _signing_key(settings: Settings) -> TokenKey:
         if keys.signing is not None:
             return keys.signing
     raise ConfigurationError(
-        "There is no key here that can sign: give a private one with --auth-keys-file, or the shared secret in "
-        "THREADLINE_AUTH_SECRET."
+        "There is no key here that can sign: give a private one with --auth-keys-file, or the shared secret "
+        "in THREADLINE_AUTH_SECRET."
     )
