@@ -5,6 +5,9 @@
 // (time to a synced document, then a storm), idle (memory per connection; --pid names the server). Each
 // update carries a sequence marker in its text ("#~" and seven hex digits), so deliveries are counted exactly
 // even when a server merges updates.
+// --port2 is where readers connect (another node). --frozen N of each room's readers stop reading once they are
+// synced. --history is written by the first writer before anything is measured. With --readers 0 and the
+// Hocuspocus dialect, saturation is of acknowledgements.
 // --query is appended to the URL (a token), --token is sent in-band in the Hocuspocus dialect, where
 // SyncStatus frames to the writers are timed as acknowledgements.
 #define _GNU_SOURCE
@@ -25,9 +28,9 @@
 typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
-static int port = 9000, hocus = 0, nrooms = 1, nreaders = 10, window_ = 64, storm = 0, joins = 10;
+static int port = 9000, port2 = 0, frozen = 0, hocus = 0, nrooms = 1, nreaders = 10, window_ = 64, storm = 0, joins = 10;
 static double rate = 100, secs = 5, warm = 1;
-static const char *mode = "sat", *updf = NULL, *seedf = NULL, *rp = "r", *pids = "", *pathp = "/",
+static const char *mode = "sat", *updf = NULL, *seedf = NULL, *histf = NULL, *rp = "r", *pids = "", *pathp = "/",
                   *label = "", *query = "", *token = "t";
 static double now() {
     struct timespec t;
@@ -284,7 +287,7 @@ static void on_msg(conn* c, u8* p, size_t n, double t) {
         room* r = c->r;
         if (p[1] == 0)
             refused++;
-        else if (r->st && measuring == 1 && r->stored < r->sent) {
+        else if (r->st && measuring && r->stored < r->sent) {
             double d = (t - r->st[(r->stored + 1) & (RING - 1)]) * 1e6;
             ahist[d < 0 ? 0 : d >= HMAX ? HMAX - 1 : (u32)d]++;
             ahn++;
@@ -331,7 +334,7 @@ static void on_msg(conn* c, u8* p, size_t n, double t) {
                 hist[h]++;
                 hn++;
             }
-            if (++r->cnt[x] == nreaders) {
+            if (++r->cnt[x] == nreaders - frozen) {
                 r->cnt[x] = 0;
                 r->acked = k;
             }
@@ -448,7 +451,7 @@ static conn* mkconn(room* r, int writer, int step1) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct sockaddr_in a = {0};
     a.sin_family = AF_INET;
-    a.sin_port = htons(port);
+    a.sin_port = htons(!writer && port2 ? port2 : port);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(c->fd, (void*)&a, sizeof a))
         die("connect");
@@ -507,6 +510,8 @@ static void pump(int to) {
 }
 static u32 pct_of(const u32* h, u64 count, double p) {
     u64 k = (u64)(count * p), a = 0;
+    if (!count)
+        return 0;
     for (u32 i = 0; i < HMAX; i++) {
         a += h[i];
         if (a > k)
@@ -521,12 +526,36 @@ static int dcmp(const void* a, const void* b) {
     double x = *(double*)a, y = *(double*)b;
     return x < y ? -1 : x > y;
 }
+static void write_history(const char* name, conn* w) {
+    FILE* f = fopen(name, "rb");
+    if (!f)
+        die("history");
+    for (u32 l; fread(&l, 4, 1, f) == 1;) {
+        u8* b = malloc(l);
+        if (fread(b, 1, l, f) != l)
+            die("history ends early");
+        put_update(w, b, l);
+        free(b);
+        while (w->olen) {
+            flush_out(w);
+            pump(0);
+        }
+    }
+    fclose(f);
+    double c = -1, t = now();
+    while (now() - t < 300 && cpu() - c > 0.05) {  // until the server is through with it
+        c = cpu();
+        for (double q = now(); now() - q < 1;)
+            pump(20);
+    }
+}
 int main(int ac, char** av) {
     static struct option lo[] = {
         {"port", 1, 0, 'p'},  {"pid", 1, 0, 'i'},     {"proto", 1, 0, 'P'},  {"mode", 1, 0, 'm'},
         {"rooms", 1, 0, 'r'}, {"readers", 1, 0, 'n'}, {"window", 1, 0, 'w'}, {"rate", 1, 0, 'x'},
         {"secs", 1, 0, 's'},  {"updates", 1, 0, 'u'}, {"seed", 1, 0, 'S'},   {"prefix", 1, 0, 'R'},
         {"path", 1, 0, 'a'},  {"label", 1, 0, 'l'},   {"storm", 1, 0, 't'},  {"joins", 1, 0, 'j'},
+        {"port2", 1, 0, '2'}, {"frozen", 1, 0, 'f'},  {"history", 1, 0, 'H'},
         {"warm", 1, 0, 'W'},  {"query", 1, 0, 'q'},   {"token", 1, 0, 'T'},  {0}};
     int o;
     while ((o = getopt_long(ac, av, "", lo, 0)) != -1)
@@ -584,6 +613,15 @@ int main(int ac, char** av) {
                 break;
             case 'T':
                 token = optarg;
+                break;
+            case '2':
+                port2 = atoi(optarg);
+                break;
+            case 'f':
+                frozen = atoi(optarg);
+                break;
+            case 'H':
+                histf = optarg;
                 break;
             case 'W':
                 warm = atof(optarg);
@@ -725,12 +763,24 @@ int main(int ac, char** av) {
     for (int i = 0; i < nrooms; i++) {
         room* r = &rooms[i];
         r->cnt = calloc(RING, 2);
-        if (israte)
+        if (israte || !nreaders)
             r->st = calloc(RING, 8);
         r->w = mkconn(r, 1, 1);
+        if (histf) {
+            while (!nsynced)
+                pump(10);
+            write_history(histf, r->w);
+        }
         for (int k = 0; k < nreaders; k++) {
-            mkconn(r, 0, 1);
+            conn* c = mkconn(r, 0, 1);
             pump(0);
+            if (k < frozen) {
+                while (!c->synced)
+                    pump(10);
+                int least = 4096;
+                setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+                epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0);
+            }
         }
     }
     int tot = nrooms * (nreaders + 1);
@@ -740,6 +790,7 @@ int main(int ac, char** av) {
         if (now() - tw > 30)
             die("sync timeout");
     }
+    nreaders -= frozen, frozen = 0;
     tw = now();
     while (now() - tw < 0.3)
         pump(5);
@@ -844,11 +895,13 @@ int main(int ac, char** av) {
                     continue;
             }
             int q = 0;
-            while (r->sent < r->acked + window_) {
+            while (r->sent < (nreaders ? r->acked : r->stored) + window_) {
                 if (r->sent >= nupd) {
                     ended = 1;
                     break;
                 }
+                if (r->st)
+                    r->st[(r->sent + 1) & (RING - 1)] = t;
                 put_update(w, ub + uoff[r->sent], ulen[r->sent]);
                 r->sent++;
                 q = 1;
@@ -856,9 +909,9 @@ int main(int ac, char** av) {
             if (q)
                 flush_out(w);
         }
-        u64 dd = delivered;
+        u64 dd = delivered + ahn;
         pump(1);
-        if (delivered != dd)
+        if (delivered + ahn != dd)
             tl = t;
         if (t - tl > 15)
             die("stall");
@@ -874,9 +927,11 @@ int main(int ac, char** av) {
     printf(
         "{\"label\":\"%s\",\"mode\":\"sat\",\"rooms\":%d,\"readers\":%d,\"window\":%d,\"del_s\":%.0f,\"upd_"
         "s\":%.0f,\"srv_cpu\":%.3f,\"frames_per_del\":%.3f,\"bytes_per_del\":%.1f,\"ended\":%d,\"core0\":%."
-        "2f,\"core1\":%.2f,\"secs\":%.2f,\"rss_kb\":%ld}\n",
-        label, nrooms, nreaders, window_, (delivered - d0) / mt, (delivered - d0) / mt / nreaders,
+        "2f,\"core1\":%.2f,\"secs\":%.2f,\"rss_kb\":%ld,\"acks_s\":%.0f,\"refused\":%lu,"
+        "\"ack_p50_us\":%u,\"ack_p99_us\":%u}\n",
+        label, nrooms, nreaders, window_, (delivered - d0) / mt, (delivered - d0) / mt / (nreaders ? nreaders : 1),
         (c1 - c0) / mt, (rframes - f0) / (double)(delivered - d0 + 1),
-        (rbytes - b0) / (double)(delivered - d0 + 1), ended, busy[0], busy[1], mt, rss());
+        (rbytes - b0) / (double)(delivered - d0 + 1), ended, busy[0], busy[1], mt, rss(), ahn / mt,
+        (unsigned long)refused, pct_of(ahist, ahn, .5), pct_of(ahist, ahn, .99));
     return 0;
 }

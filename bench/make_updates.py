@@ -45,14 +45,14 @@ def message_id(number: int) -> str:
     return f"{USER}/00000000-0000-7000-8000-{number:012x}"
 
 
-def typing(count: int, padding: str) -> Recorder:
+def typing(count: int, padding: str, per_message: int = PER_MESSAGE) -> Recorder:
     """`count` updates, each one marker and `padding` appended to the newest message."""
     recorder = Recorder(client_id=12345)
     body, length = Text(), 0
     for number in range(1, count + 1):
         piece = f"#~{number:07x}{padding}"
         with recorder.doc.transaction():
-            if (number - 1) % PER_MESSAGE == 0:
+            if (number - 1) % per_message == 0:
                 body, length = recorder.new_message(message_id(number), piece), 0
             else:
                 body.insert(length, piece)
@@ -60,20 +60,23 @@ def typing(count: int, padding: str) -> Recorder:
     return recorder
 
 
-def history(count: int) -> Recorder:
-    """`count` finished messages of 200 characters, fifty an update."""
+def history(count: int, text: str) -> Recorder:
+    """`count` finished messages that end with `text`, fifty an update."""
     recorder = Recorder(client_id=777)
     for first in range(0, count, 50):
         with recorder.doc.transaction():
             for number in range(first, first + 50):
-                recorder.new_message(message_id(number), f"x{number:06d} " * 25)
+                recorder.new_message(message_id(number), f"{number:06d} {text}")
     return recorder
 
 
 FILES: dict[str, Callable[[], Recorder]] = {
     "tokens.bin": lambda: typing(20_000, ""),
     "small.bin": lambda: typing(400_000, "hello world"),
-    "history.bin": lambda: history(10_000),
+    "large.bin": lambda: typing(1_200, "0123456789abcdef" * 512, per_message=4),
+    "history.bin": lambda: history(10_000, "two hundred characters, more or less, " * 5),
+    "history_1k.bin": lambda: history(1_000, "a short one"),
+    "history_100k.bin": lambda: history(100_000, "a short one"),
 }
 
 

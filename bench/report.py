@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import statistics
+import subprocess
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,10 +32,16 @@ class Judged:
     passed: bool
 
 
-def judge(row: rows.Row, reports: dict[str, list[dict[str, Any]]]) -> Judged | None:
+def judge(row: rows.Row, all_reports: Reports) -> Judged | None:
+    reports = all_reports.get(row.scenario, {})
     ours = _median(reports, "threadline", row.figure)
     if ours is None:
         return None
+    if row.against:
+        before = _median(all_reports.get(row.against, {}), "threadline", row.figure)
+        ratio = ours / before if before else None
+        passed = row.holds(ratio, ours)
+        return Judged(row.title, row.unit, ours, "itself", before, ratio, _bound(row), None, passed)
     peers = {s.name: _median(reports, s.name, row.figure) for s in servers.ALL if s.is_peer}
     known = {name: figure for name, figure in peers.items() if figure is not None}
     best = (max if row.better == rows.LARGER else min)(known, key=lambda name: known[name]) if known else ""
@@ -71,7 +78,7 @@ def _bound(row: rows.Row) -> str:
 def write(reports: Reports, directory: Path) -> int:
     """Write the report. The exit code: 1 when a budget is missed or a session did not converge."""
     directory.mkdir(parents=True, exist_ok=True)
-    judged = [one for row in rows.ROWS if (one := judge(row, reports.get(row.scenario, {})))]
+    judged = [one for row in rows.ROWS if (one := judge(row, reports))]
     diverged = [key for key, value in reports.items() if not _converged(value.get("threadline", []))]
     text = _markdown(judged, diverged, reports)
     (directory / "report.md").write_text(text)
@@ -120,8 +127,16 @@ def _work(reports: Reports) -> str:
 def _versions() -> str:
     packages = json.loads((servers.PEERS / "package.json").read_text())["dependencies"]
     ours = ", ".join(f"{name} {metadata.version(name)}" for name in ("threadline", "pycrdt", "uvicorn"))
+    ours += ", hot modules " + ("compiled" if servers.THREADLINE.environment else "as plain Python")
+    packages["pycrdt-websocket"] = _peer_version("pycrdt-websocket")
     peers = ", ".join(f"{name} {version}" for name, version in packages.items())
     return f"{platform.machine()}, Python {platform.python_version()}; {ours}; peers: {peers}."
+
+
+def _peer_version(package: str) -> str:
+    ask = f"from importlib.metadata import version; print(version({package!r}))"
+    done = subprocess.run([servers.PEER_PYTHON, "-c", ask], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def _plot(judged: list[Judged], path: Path) -> None:

