@@ -1,10 +1,10 @@
 """Telling another service when a run waits or ends, for when nobody is watching.
 
-Each notice is a POST of one JSON object without anything that people said: ids, status, the names of
-tools that wait. It is signed: `Threadline-Signature: t=<Unix seconds>,v1=<hex>`, the HMAC-SHA256 of `<t>.<body>` under
-the shared secret. A notice that is not taken (no answer, or one that is not 2xx) is sent again with growing
-pauses; `Threadline-Delivery` names it, so whoever gets it twice can tell. Notices are delivered in the
-background and never hold up a run; those that do not fit into the queue are dropped and counted.
+Each notice is a POST of one JSON object without anything that people said: ids, status, the names of tools
+that wait. It is signed: `Threadline-Signature: t=<Unix seconds>,v1=<hex>`, the HMAC-SHA256 of `<t>.<body>`
+under the shared secret. A notice that is not taken (no answer, or one that is not 2xx) is sent again with
+growing pauses; `Threadline-Delivery` names it, so whoever gets it twice can tell. Notices are delivered in
+the background and never hold up a run; those that do not fit into the queue are dropped and counted.
 """
 
 from __future__ import annotations
