@@ -22,6 +22,7 @@ from threadline.actors import Actor, Role
 from threadline.protocol.varint import encode_text, encode_uint
 from threadline_server.rooms.gate import Gate, MalformedUpdate
 from threadline_server.rooms.gate_limits import GateLimits
+from threadline_server.rooms.update_reader import read_update
 
 ADA = Actor("ada", Role.EDITOR)
 EVE = Actor("eve", Role.EDITOR)
@@ -126,11 +127,14 @@ def test_a_clock_range_out_of_order(gate: Gate) -> None:
 
 def test_a_right_origin_before_the_origin(gate: Gate) -> None:
     refuses(gate, bytes.fromhex("01020800c30103010600000200"))
-    refuses(gate, update(section(8, 0, string("x", origin=(1, 3), right=(1, 2)))))
-    refuses(gate, update(section(8, 0, string("x", origin=(1, 3), right=(1, 3)))))
-    assert gate.admit(update(section(8, 0, string("x", origin=(1, 2), right=(1, 3)))), EVE).update
-    assert gate.admit(update(section(8, 1, string("x", origin=(1, 1), right=(8, 0)))), EVE).update
-    refuses(gate, update(section(8, 2, string("x", origin=(8, 0), right=(8, 1)))))
+    for client, right in ((8, (1, 2)), (9, (1, 3)), (10, (1, 0))):
+        verdict = gate.admit(update(section(client, 0, string("x", origin=(1, 3), right=right))), EVE)
+        assert verdict.update is not None
+        item = read_update(verdict.update, GateLimits()).sections[0].structs[0]
+        order = [(each[0], each[1] + at) for each in gate.list_order("t") for at in range(each[2])]
+        place = order.index((client, 0))
+        assert order[place - 1] == (item.origin_client, item.origin_clock)
+        assert order[place + 1 : place + 2] in ([(item.right_client, item.right_clock)], [])
 
 
 def test_origins_in_different_places(gate: Gate) -> None:

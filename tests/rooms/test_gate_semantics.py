@@ -316,12 +316,14 @@ def test_a_container_deleted_live_still_takes_what_comes_late(gate: Gate) -> Non
 def test_origins_that_were_never_neighbours_are_rewritten(gate: Gate) -> None:
     """Unit 3 was written after unit 2, so nobody can have written between unit 0 and unit 3."""
     verdict = gate.admit(update(section(2, 0, string("x", origin=(1, 0), right=(1, 3)))), BOB)
-    assert verdict.update == update(section(2, 0, string("x", origin=(1, 0), right=(1, 1))))
-    assert gate.list_order("t") == [[1, 0, 1], [2, 0, 1], [1, 1, 4]]
+    assert verdict.update == update(section(2, 0, string("x", origin=(1, 2), right=(1, 3))))
+    assert gate.list_order("t") == [[1, 0, 3], [2, 0, 1], [1, 3, 2]]
     verdict = gate.admit(update(section(3, 0, string("y", right=(1, 4)))), BOB)
-    assert verdict.update == update(section(3, 0, string("y", right=(1, 0))))
+    assert verdict.update == update(section(3, 0, string("y", origin=(1, 3), right=(1, 4))))
     verdict = gate.admit(update(section(4, 0, string("z", origin=(2, 0)))), BOB)
-    assert verdict.update == update(section(4, 0, string("z", origin=(2, 0), right=(1, 1))))
+    assert verdict.update == update(section(4, 0, string("z", origin=(2, 0), right=(1, 3))))
+    verdict = gate.admit(update(section(5, 0, string("!", origin=(4, 0), right=(4, 0)))), BOB)
+    assert verdict.update == update(section(5, 0, string("!", origin=(4, 0), right=(1, 3))))
 
 
 # keeping what is known

@@ -61,7 +61,8 @@ def test_the_rest_of_a_struct_is_what_yjs_would_write() -> None:
     item = read_update(data, DEFAULT_GATE_LIMITS).sections[0].structs[0]
     for known in range(1, 12):
         first = update(section(7, 0, string("hello wörld 👍"[:known], parent="t")))
-        rest = update(section(7, known, write_struct(data, item, known, -1, 0)))
+        item.origin_client, item.origin_clock = 7, known - 1
+        rest = update(section(7, known, write_struct(data, item, known)))
         assert str(document_of(first, rest).get("t", type=Text)) == "hello wörld 👍"
 
 
@@ -71,7 +72,8 @@ def test_the_rest_of_values() -> None:
     item = read_update(data, DEFAULT_GATE_LIMITS).sections[0].structs[0]
     for known in range(1, 4):
         rest = struct(8, bytes((4 - known,)) + b"".join(values[known:]), origin=(7, known - 1))
-        assert write_struct(data, item, known, -1, 0) == rest
+        item.origin_client, item.origin_clock = 7, known - 1
+        assert write_struct(data, item, known) == rest
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=12))

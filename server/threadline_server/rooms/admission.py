@@ -29,7 +29,7 @@ from threadline_server.rooms.item_index import (
     ItemIndex,
 )
 from threadline_server.rooms.judge import Judge
-from threadline_server.rooms.list_order import MOVED, REVERSED, TOO_FAR, ListOrder
+from threadline_server.rooms.list_order import MOVED, NOBODY, TOO_FAR, ListOrder
 from threadline_server.rooms.update_reader import (
     ANY,
     ARRAY,
@@ -289,11 +289,8 @@ class Admission:
             self._take_keyed(item, runs, length, origin, origin_clock)
         else:
             placed = self._take_listed(item, runs, length, origin, origin_clock, right)
-            if self._judge is not None:
-                if placed == REVERSED:
-                    malformed("a struct's right origin is not after its origin")
-                if placed == TOO_FAR:
-                    malformed("too much was written at the same places")
+            if placed == TOO_FAR and self._judge is not None:
+                malformed("too much was written at the same places")
             if placed == MOVED or known:
                 self._rewrite(taken, item, known, placed)
         self._note_content(item, runs, known, length)
@@ -308,10 +305,17 @@ class Admission:
         return taken
 
     def _rewrite(self, taken: Accepted, item: Struct, known: int, placed: int) -> None:
-        right_client = self._order.moved_client if placed == MOVED else item.right_client
-        right_clock = self._order.moved_clock if placed == MOVED else item.right_clock
-        instead = write_struct(self._parsed.data, item, known, right_client, right_clock)
-        self._write_instead(taken, item, instead)
+        if known:
+            item.origin_client = item.client
+            item.origin_clock = item.clock + known - 1
+        moved = self._order.moved
+        if placed == MOVED and moved is not None:
+            clients = self._index.clients
+            item.origin_client = _client_of(clients, moved.origin_client)
+            item.origin_clock = moved.origin_clock
+            item.right_client = _client_of(clients, moved.right_client)
+            item.right_clock = moved.right_clock
+        self._write_instead(taken, item, write_struct(self._parsed.data, item, known))
 
     def _write_instead(self, taken: Accepted, item: Struct, instead: bytes) -> None:
         taken.changes.append((item.start, item.end, instead))
@@ -481,3 +485,7 @@ class Admission:
         elif item.text is not None:
             text = item.text if known == 0 else cut_string(item.text, known)
             self._index.add_pairs(runs, start, text)
+
+
+def _client_of(clients: list[ClientRuns], number: int) -> int:
+    return _NOBODY if number == NOBODY else clients[number].client

@@ -25,8 +25,7 @@ NOBODY: Final = 0xFFFFFFFF
 
 PLACED: Final = 0
 MOVED: Final = 1
-REVERSED: Final = 2
-TOO_FAR: Final = 3
+TOO_FAR: Final = 2
 
 
 class Arrival:
@@ -61,8 +60,7 @@ class ListOrder:
         "index",
         "journal",
         "lengths",
-        "moved_client",
-        "moved_clock",
+        "moved",
         "nexts",
         "origin_clients",
         "origin_clocks",
@@ -82,8 +80,7 @@ class ListOrder:
         self.origin_clocks: Column = array("I", (0,))
         self.right_clients: Column = array("I", (0,))
         self.right_clocks: Column = array("I", (0,))
-        self.moved_client: int = -1
-        self.moved_clock: int = 0
+        self.moved: Arrival | None = None
         self.steps: int = 0
 
     def place(
@@ -99,10 +96,9 @@ class ListOrder:
     ) -> int:
         """Place what is about to be written at `runs.next`; both origins are known to be in this list.
 
-        PLACED where its origins say. REVERSED where the right origin is not after the origin. MOVED where
-        they are in order, but were never neighbours: it is then placed right after its origin, as if its
-        right origin had been what follows there, unit `moved_clock` of client id `moved_client` (-1: nothing
-        follows). A redo inside a list that was itself brought back can be like that. TOO_FAR where `steps`,
+        PLACED where they say. MOVED where they were never neighbours: then it is placed where a Yjs that
+        knows no more than this puts it, and `moved` has its neighbours there, which all replicas place it
+        between. A redo inside something that was itself brought back can be like that. TOO_FAR where `steps`,
         which every piece that is passed by costs one of, ran out; it is placed anywhere then.
         """
         index = self.index
@@ -246,10 +242,9 @@ class ListOrder:
         if here != after:
             if not self._follows(before, after):
                 placed = self._check(before, here, after)
-            if placed == PLACED:
-                before = self._pass_by(arrival, before, here, after)
-            else:
-                self._move(arrival, here)
+            before = self._pass_by(arrival, before, here, after)
+            if placed == MOVED:
+                self._move(type_id, arrival, before)
             if self.steps < 0:
                 placed = TOO_FAR
         self._insert(type_id, arrival, before)
@@ -280,32 +275,28 @@ class ListOrder:
         if after == NO_PIECE:
             return PLACED if bound == NO_PIECE else MOVED
         origin = self._piece_of(self.origin_clients[after], self.origin_clocks[after])
-        never = False
         while here != after:
             self.steps -= 1
-            if here == NO_PIECE:
-                return REVERSED
-            if self.steps < 0:
-                return TOO_FAR
-            if here in (bound, origin):
-                never = True
+            if here in (NO_PIECE, bound, origin) or self.steps < 0:
+                return MOVED
             here = self.nexts[here]
-        return MOVED if never else PLACED
+        return PLACED
 
     def _piece_of(self, client: int, clock: int) -> int:
         return NO_PIECE if client == NOBODY else self.piece_at(self.index.clients[client], clock)
 
-    def _move(self, arrival: Arrival, here: int) -> None:
-        """Make `here` the right origin."""
-        if here == NO_PIECE:
-            arrival.right_client = NOBODY
-            arrival.right_clock = 0
-            self.moved_client = -1
-        else:
-            arrival.right_client = self.clients[here]
-            arrival.right_clock = self.clocks[here]
-            self.moved_client = self.index.clients[arrival.right_client].client
-            self.moved_clock = arrival.right_clock
+    def _move(self, type_id: int, arrival: Arrival, before: int) -> None:
+        """Make `before` and what follows it the neighbours."""
+        after = self.nexts[before] if before != NO_PIECE else self.index.type_head_clocks[type_id]
+        arrival.origin_client = NOBODY
+        arrival.right_client = NOBODY
+        if before != NO_PIECE:
+            arrival.origin_client = self.clients[before]
+            arrival.origin_clock = self.clocks[before] + self.lengths[before] - 1
+        if after != NO_PIECE:
+            arrival.right_client = self.clients[after]
+            arrival.right_clock = self.clocks[after]
+        self.moved = arrival
 
     def _pass_by(self, arrival: Arrival, before: int, here: int, after: int) -> int:
         """The piece to follow, past what others wrote at the same place."""
@@ -313,7 +304,7 @@ class ListOrder:
         client = arrival.runs.client
         seen: set[int] = set()
         conflicting: set[int] = set()
-        while here != after:
+        while here != after and here != NO_PIECE:
             self.steps -= 1
             if self.steps < 0:
                 break

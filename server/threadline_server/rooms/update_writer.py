@@ -83,24 +83,21 @@ def write_collected(units: int) -> bytes:
     return bytes((GC,)) + encode_uint(units)
 
 
-def write_struct(data: bytes, item: Struct, known: int, right_client: int, right_clock: int) -> bytes:
-    """The struct without its first `known` units, with this right origin (none where `right_client` is -1).
+def write_struct(data: bytes, item: Struct, known: int) -> bytes:
+    """The struct with the origins that it has now, of which there is one, and without its first `known`
+    units.
 
-    It is what Yjs writes for a peer that has the struct in part. At least one origin must remain. Raises
-    MalformedUpdate where that cuts a surrogate pair.
+    It is what Yjs writes for a peer that has the struct in part. Raises MalformedUpdate where that cuts a
+    surrogate pair.
     """
-    if item.ref == GC:
-        return write_collected(item.length - known)
-    origin_client = item.client if known else item.origin_client
-    origin_clock = item.clock + known - 1 if known else item.origin_clock
     info = item.ref | data[item.start] & HAS_KEY
     parts = [b""]
-    if origin_client >= 0:
+    if item.origin_client >= 0:
         info |= HAS_ORIGIN
-        parts += [encode_uint(origin_client), encode_uint(origin_clock)]
-    if right_client >= 0:
+        parts += [encode_uint(item.origin_client), encode_uint(item.origin_clock)]
+    if item.right_client >= 0:
         info |= HAS_RIGHT
-        parts += [encode_uint(right_client), encode_uint(right_clock)]
+        parts += [encode_uint(item.right_client), encode_uint(item.right_clock)]
     parts[0] = bytes((info,))
     parts.append(_rest(data, item, known) if known else data[item.body : item.end])
     return b"".join(parts)
@@ -109,7 +106,9 @@ def write_struct(data: bytes, item: Struct, known: int, right_client: int, right
 def write_at_key(data: bytes, item: Struct, known: int) -> bytes:
     """The struct, which is at a key, without its first `known` units; its content may have become DELETED."""
     if known:
-        return write_struct(data, item, known, -1, 0)
+        item.origin_client = item.client
+        item.origin_clock = item.clock + known - 1
+        return write_struct(data, item, known)
     info = bytes((data[item.start] & 0xE0 | item.ref,))
     content = encode_uint(item.length) if item.ref == DELETED else data[item.body : item.end]
     return info + data[item.start + 1 : item.body] + content
