@@ -59,6 +59,7 @@ class Session:
         self.device = ""
         self._guard: Guard = OPEN
         self._parent: Session | None = None
+        self._children: dict[str, Session] = {}
         self._store: SessionFile | None = None
         self._modified = False
         self._companion = CompanionDocument(Doc())
@@ -302,9 +303,9 @@ class Session:
         return session
 
     @classmethod
-    def load(cls, session_id: str, *, store: str | Path | None = None) -> Self:
+    def load(cls, session_id: str, *, store: str | Path | SessionFile | None = None) -> Self:
         """A session as it was saved. Raises SessionNotFound."""
-        file = SessionFile(store)
+        file = store if isinstance(store, SessionFile) else SessionFile(store)
         saved = file.load(session_id)
         session = cls(session_id=saved.id, user_id=saved.user)
         session.document.doc.apply_update(saved.data)
@@ -325,7 +326,19 @@ class Session:
         """A session of its own below this one: it reads this one's keys where it has none itself."""
         child = type(self)(session_id=session_id, user_id=self.user_id)
         child._parent, child._store = self, self._store
+        self._children[child.id] = child
         return child
+
+    @property
+    def children(self) -> list[Session]:
+        """The sessions below this one, oldest first: those made here, and those saved beside it."""
+        store = self._store
+        for session_id in store.children(self.id) if store is not None else ():
+            if session_id not in self._children:
+                child = type(self).load(session_id, store=store)
+                child._parent = self
+                self._children[session_id] = child
+        return list(self._children.values())
 
     def branch(self, at: Message | str | None = None) -> Session:
         """A copy that goes on by itself, with the messages up to `at`, or all of them."""

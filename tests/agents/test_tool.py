@@ -36,6 +36,7 @@ class Receipt:
     total: float
 
 
+@pytest.mark.row("S4-25", "S4-26")
 def test_the_schema_is_the_signature_without_what_the_kit_fills_in() -> None:
     assert (choose.name, choose.description, choose.requires_approval) == ("choose", "Choose a seat", False)
     assert choose.parameters == {
@@ -59,6 +60,7 @@ def test_a_tool_is_still_its_function() -> None:
     assert session["seat"] == {"row": 3, "side": "left"}
 
 
+@pytest.mark.row("S4-25")
 @pytest.mark.asyncio
 async def test_a_call_converts_arguments_and_brings_the_session() -> None:
     @tool

@@ -26,6 +26,7 @@ async def say(session: Session, words: str) -> Notes:
     return notes
 
 
+@pytest.mark.row("S1-35")
 @pytest.mark.asyncio
 async def test_a_trip_is_planned_over_several_messages() -> None:
     session = Session()
@@ -51,6 +52,7 @@ async def test_a_trip_is_planned_over_several_messages() -> None:
     assert session.counters["bookings"] == 1
 
 
+@pytest.mark.row("S1-24")
 @pytest.mark.asyncio
 async def test_what_somebody_corrects_in_the_state_counts() -> None:
     session = Session()

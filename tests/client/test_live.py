@@ -20,6 +20,7 @@ from threadline.errors import (
 from threadline.http_api import Unreachable
 
 
+@pytest.mark.row("S1-38")
 @pytest.mark.asyncio
 async def test_two_users_share_a_session(connect: Connect) -> None:
     async with connect("ada") as ada, connect("bob") as bob:
@@ -122,6 +123,7 @@ async def test_undo_of_one_device_is_seen_on_the_other(connect: Connect) -> None
         await hers.saved(PATIENCE_S)
 
 
+@pytest.mark.row("S1-19")
 @pytest.mark.asyncio
 async def test_a_child_session_is_listed_below_its_parent(connect: Connect) -> None:
     async with connect("ada") as ada:
@@ -183,6 +185,7 @@ async def test_a_token_that_cannot_be_fetched_yet(connect: Connect, place: Place
     assert not failures
 
 
+@pytest.mark.row("S1-28")
 @pytest.mark.asyncio
 async def test_deleting_ends_it_on_every_device(connect: Connect) -> None:
     async with connect("ada") as ada, connect("bob") as bob:

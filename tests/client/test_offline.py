@@ -21,6 +21,7 @@ def forge(session: LiveSession) -> None:
     session.document.doc.get("state", type=Map)["/agent:plan"] = "forged"
 
 
+@pytest.mark.row("S1-25")
 @pytest.mark.asyncio
 async def test_two_devices_edit_while_the_server_is_away(place: Place) -> None:
     await place.start()
@@ -53,6 +54,7 @@ async def test_two_devices_edit_while_the_server_is_away(place: Place) -> None:
         assert run.id in there.document.intents.ids()
 
 
+@pytest.mark.row("S1-13")
 @pytest.mark.asyncio
 async def test_a_killed_server_loses_nothing_that_was_saved(tmp_path: Path) -> None:
     data = tmp_path / "data"

@@ -121,6 +121,7 @@ def test_both_parts_meet(batch: int) -> None:
                 assert device.companion.draft.text.count(word) >= 1, seed
 
 
+@pytest.mark.row("S1-26")
 def test_one_key_set_by_both_has_one_winner_everywhere() -> None:
     place, one, other = Place(), Device("a"), Device("b")
     one.session["city"], other.session["city"] = "Berlin", "Hamburg"

@@ -132,6 +132,7 @@ async def test_a_run_asked_for_offline_runs_when_there_is_a_connection(place: Pl
         assert session["budget"] == 99
 
 
+@pytest.mark.row("S4-31")
 @pytest.mark.asyncio
 async def test_a_call_is_approved_from_another_device(travel: Client, place: Place) -> None:
     session = await travel.open("trip")
@@ -164,6 +165,7 @@ async def test_a_call_is_rejected_with_a_reason(travel: Client) -> None:
         await run.approve()
 
 
+@pytest.mark.row("S3-40")
 @pytest.mark.asyncio
 async def test_a_run_is_cancelled(place: Place) -> None:
     await place.start()

@@ -48,6 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@pytest.mark.row("S4-1", "S4-16")
 def test_an_empty_session() -> None:
     session = Session()
     assert session.is_empty
@@ -55,6 +56,7 @@ def test_an_empty_session() -> None:
     assert (len(session), session.keys(), session.to_dict()) == (0, [], {})
 
 
+@pytest.mark.row("S4-2", "S4-3", "S4-4", "S4-5")
 def test_get_set_and_their_defaults() -> None:
     session = Session()
     session.set("count", 1)
@@ -65,6 +67,7 @@ def test_get_set_and_their_defaults() -> None:
         session.get("count", None, int)  # type: ignore[call-overload]
 
 
+@pytest.mark.row("S4-6", "S4-7", "S4-8", "S4-9")
 def test_it_is_a_dict() -> None:
     session = Session()
     session["a"] = 1
@@ -88,6 +91,7 @@ def test_none_is_a_value() -> None:
     assert session.get("nothing", 5) is None
 
 
+@pytest.mark.row("S4-10", "S4-11", "S4-13")
 def test_items_and_to_dict_are_plain() -> None:
     session = Session()
     session.update({"cart": Cart(items=[Item(name="pen", price=2)]), "point": Point(1)})
@@ -99,6 +103,7 @@ def test_items_and_to_dict_are_plain() -> None:
     assert json.loads(json.dumps(session.to_dict())) == session.to_dict()
 
 
+@pytest.mark.row("S4-14")
 def test_from_dict_is_not_modified() -> None:
     assert Session.from_dict(None).is_empty
     session = Session.from_dict({"a": [1, 2]})
@@ -106,6 +111,7 @@ def test_from_dict_is_not_modified() -> None:
     assert not session.is_modified
 
 
+@pytest.mark.row("S4-12", "S4-15")
 def test_what_modifies() -> None:
     changes: list[Callable[[Session], object]] = [
         lambda s: s.set("k", 1),
@@ -133,6 +139,7 @@ def test_what_modifies() -> None:
     assert not empty.is_modified
 
 
+@pytest.mark.row("S4-17", "S4-18", "S4-19", "S4-20")
 def test_models_and_dataclasses_come_back_typed() -> None:
     session = Session()
     session["cart"] = Cart(items=[Item(name="pen", price=19.99), Item(name="ink", price=24.98)])
@@ -147,6 +154,7 @@ def test_models_and_dataclasses_come_back_typed() -> None:
     assert cast(Any, session.get("point", as_type=Point)) == {"z": 1}
 
 
+@pytest.mark.row("S4-21")
 @pytest.mark.parametrize("value", [1, 1.5, "text", True, False, None, [1, [2]], {"a": {"b": []}}])
 def test_json_comes_back_as_it_was(value: object) -> None:
     session = Session()
@@ -155,6 +163,7 @@ def test_json_comes_back_as_it_was(value: object) -> None:
     assert type(session["k"]) is type(value)
 
 
+@pytest.mark.row("S4-22")
 @pytest.mark.parametrize("value", [lambda: 1, object(), {1, 2}, float("nan"), {"a": print}])
 def test_what_cannot_be_stored_fails_at_once(value: object) -> None:
     session = Session.from_dict({"k": 1})
@@ -179,6 +188,7 @@ def test_a_value_is_gone_after_its_time(clock: Clock) -> None:
         session.set("code", "1", ttl=0)
 
 
+@pytest.mark.row("S1-2", "S1-3", "S1-6")
 def test_the_transcript() -> None:
     session = Session(user_id="ada")
     for number in range(3):
@@ -258,6 +268,7 @@ def test_a_child_reads_what_its_parent_has() -> None:
     assert child["city"] == "Hamburg"
 
 
+@pytest.mark.row("S1-1", "S1-11", "S1-12", "S1-16")
 def test_created_saved_and_loaded(tmp_path: Path) -> None:
     store = tmp_path / "sessions.sqlite"
     session = Session.create("harsh", store=store)
@@ -276,6 +287,7 @@ def test_created_saved_and_loaded(tmp_path: Path) -> None:
         Session.load("abc123", store=store)
 
 
+@pytest.mark.row("S1-17")
 def test_an_export_has_the_documented_shape_and_comes_back_equal() -> None:
     session = Session(session_id="trip", user_id="ada")
     session.title = "A trip"

@@ -109,6 +109,7 @@ SCENES = st.lists(
 )
 
 
+@pytest.mark.row("S3-32")
 @given(SCENES, st.sampled_from([RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.TIMEOUT]))
 def test_a_late_joiner_gets_the_list_of_one_who_watched(scenes: list[Scene], status: RunStatus) -> None:
     stage = Stage()

@@ -185,6 +185,7 @@ def test_nothing_is_written_when_one_of_several_values_cannot_be() -> None:
     assert stored.to_dict() == {}
 
 
+@pytest.mark.row("S1-22")
 def test_ten_thousand_set_and_delete_cycles_stay_small(devices: Devices) -> None:
     (here,) = devices(1)
     for number in range(10_000):

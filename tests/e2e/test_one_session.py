@@ -19,6 +19,7 @@ async def _digest(session: LiveSession) -> str:
     return session.document.digest()
 
 
+@pytest.mark.row("S1-39")
 @pytest.mark.asyncio
 async def test_an_answer_streams_into_two_browsers_and_a_python_client(
     demo: ServerProcess, devices: Devices
@@ -49,6 +50,7 @@ async def _last_run(session: LiveSession) -> threadline.Run | None:
     return None if latest is None else session.run(latest.id)
 
 
+@pytest.mark.row("S1-36")
 @pytest.mark.asyncio
 async def test_a_conversation_goes_on_from_device_to_device(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)

@@ -150,6 +150,7 @@ async def test_a_run_that_interrupts_stops_the_one_before(office: Office) -> Non
         assert taken_back.status == MessageStatus.RETRACTED
 
 
+@pytest.mark.row("S3-3", "S3-11", "S3-12")
 @pytest.mark.parametrize(
     ("limits", "status", "code"),
     [
@@ -216,6 +217,7 @@ async def test_what_a_tool_gets_wrong_is_told_to_the_agent(office: Office) -> No
         ]
 
 
+@pytest.mark.row("S3-13")
 async def test_only_the_tools_that_were_asked_for_are_there(office: Office) -> None:
     async def play(task: Task) -> AsyncGenerator[DriverEvent, None]:
         yield Said(",".join(task.tools) or "none")
@@ -225,6 +227,7 @@ async def test_only_the_tools_that_were_asked_for_are_there(office: Office) -> N
         assert ada.reply((await ada.until_over(ada.ask("go"))).id) == "add_to_cart"
 
 
+@pytest.mark.row("S4-30", "S4-31")
 async def test_a_call_waits_for_a_persons_word_which_counts_once(office: Office) -> None:
     booked: list[str] = []
 
