@@ -12,6 +12,7 @@ from tests.server_process import ServerProcess, server_process
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill the server")
+    parser.addoption("--full", action="store_true", help="the fault tests at full length")
 
 
 @pytest.fixture
@@ -20,6 +21,12 @@ def kills(request: pytest.FixtureRequest) -> int:
     count = request.config.getoption("--kills")
     assert isinstance(count, int)
     return count
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the fault tests go on at full length."""
+    return bool(request.config.getoption("--full"))
 
 
 @pytest_asyncio.fixture

@@ -96,6 +96,14 @@ class RawDevice:
             await self._reader
         self._socket = self._reader = None
 
+    async def abandon(self) -> None:
+        """End the connection as a device does that lost its network: without a word."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+        if self._reader is not None:
+            await self._reader
+        self._socket = self._reader = None
+
     @property
     def close_code(self) -> int | None:
         """The socket's close code, None while it is open."""

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,17 +29,28 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-class ServerProcess:
-    """`arguments` follow `serve`; `program` is what Python runs."""
+class ThreadlineProcess:
+    """One verb of the command line that runs until it is stopped.
+
+    arguments:   the verb and what follows it
+    ready:       what it prints once it serves; the first group is what `start` gives back
+    environment: settings, by variable
+    """
 
     def __init__(
-        self, data: Path, *arguments: str, program: Sequence[str] = MODULE, cwd: Path | None = None
+        self,
+        *arguments: str,
+        ready: re.Pattern[str] = _LISTENING,
+        program: Sequence[str] = MODULE,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.data = data
         self.cwd = cwd
         self.arguments = arguments
         self.program = program
+        self.environment = dict(environment or {})
         self.url = ""
+        self._ready = ready
         self.output: list[str] = []
         self._printed = asyncio.Condition()
         self._process: asyncio.subprocess.Process | None = None
@@ -50,10 +61,10 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self.program,
-            *("serve", "--port", "0", "--data", str(self.data), *self.arguments),
+            *self.arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=clean_environment(),
+            env=clean_environment() | self.environment,
             cwd=self.cwd,
         )
         listening = asyncio.get_running_loop().create_future()
@@ -68,7 +79,7 @@ class ServerProcess:
             self.output.append(text)
             async with self._printed:
                 self._printed.notify_all()
-            found = _LISTENING.search(text)
+            found = self._ready.search(text)
             if found and not listening.done():
                 listening.set_result(found[1])
         if not listening.done():
@@ -93,6 +104,11 @@ class ServerProcess:
     def alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    def send_signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            assert self._process is not None
+            self._process.send_signal(number)
+
     async def kill(self) -> None:
         """SIGKILL: nothing is flushed, nobody is told."""
         await self._end(signal.SIGKILL)
@@ -105,11 +121,21 @@ class ServerProcess:
         process, reader = self._process, self._reader
         assert process is not None
         assert reader is not None
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(with_signal)
+        self.send_signal(with_signal)
         code = await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
         await reader
         return code
+
+
+class ServerProcess(ThreadlineProcess):
+    """A node on a data directory; `arguments` follow `serve`, `program` is what Python runs."""
+
+    def __init__(
+        self, data: Path, *arguments: str, program: Sequence[str] = MODULE, cwd: Path | None = None
+    ) -> None:
+        serve = ("serve", "--port", "0", "--data", str(data))
+        super().__init__(*serve, *arguments, program=program, cwd=cwd)
+        self.data = data
 
 
 @asynccontextmanager

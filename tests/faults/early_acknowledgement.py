@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import threadline_server.app
 from threadline_server.backplane.base import Append, DocumentName, Position, Stored
@@ -31,13 +30,21 @@ class EarlyAcknowledgement(EmbeddedBackplane):
             self._ends[append.document] += 1
             append.on_taken(append, Position(self._ends[append.document]))
             append.on_durable(append)
-        late = [
-            replace(
-                append, on_taken=lambda a, p: None, on_durable=lambda a: None, on_refused=lambda a, e: None
-            )
-            for append in appends
-        ]
+        late = [_unheard(append) for append in appends]
         asyncio.get_running_loop().call_later(DELAY_S, super().append, late)
+
+
+def _unheard(append: Append) -> Append:
+    """The same turn, with nobody to tell."""
+    return Append(
+        append.document,
+        append.lineage,
+        append.turn,
+        lambda a, p: None,
+        lambda a: None,
+        lambda a, e: None,
+        append.fence,
+    )
 
 
 threadline_server.app.EmbeddedBackplane = EarlyAcknowledgement  # type: ignore[attr-defined]
