@@ -55,8 +55,12 @@ class Deployment:
         return (*self.nodes, *self.workers)
 
     def some_url(self, chance: random.Random) -> str:
-        """Where a load balancer would send a device: any node, a dead one too until it is noticed."""
+        """Any node, a dead one too: as a load balancer sends devices until it has noticed."""
         return chance.choice(self.nodes).url
+
+    def sound_url(self, chance: random.Random) -> str:
+        """Some node that is not about to stop: as a load balancer sends devices that asks `/readyz`."""
+        return chance.choice([place for place in self.nodes if not place.faulty]).url
 
 
 @asynccontextmanager

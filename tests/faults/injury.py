@@ -64,15 +64,15 @@ class Injuries:
             "pub/sub is late": lambda: self._on(self._there.nodes, self._delay),
         }
 
-    def draw(self) -> tuple[str, Injure]:
-        """A kind that is possible now, and what does it."""
+    def draw(self) -> tuple[str, Injure] | None:
+        """A kind that is possible now, and what does it; None while all that may be is injured."""
         kinds = list(self.kinds)
         self._chance.shuffle(kinds)
         for kind in kinds:
             injure = self.kinds[kind]()
             if injure is not None:
                 return kind, injure
-        raise AssertionError("nothing is left to injure")
+        return None
 
     def _on(self, places: Sequence[Place], fault: Callable[[Place], Awaitable[None]]) -> Injure | None:
         sound = [place for place in places if not place.faulty]

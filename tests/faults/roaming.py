@@ -16,6 +16,7 @@ from tests.faults.writers import Ledger
 from tests.raw_device import RawDevice
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
+from threadline.backoff import Backoff
 from threadline.document.intents import RunIntent
 from threadline.document.lifecycle import RunStatus
 from threadline.document.messages import Author
@@ -25,7 +26,7 @@ from threadline.ids import new_entry_id
 OUTSTANDING = 8
 JOIN_S = 5.0
 SILENT_S = 4.0
-BACK_S = (0.05, 0.5)
+MOST_AWAY_S = 2.0
 PAUSE_S = (0.1, 0.6)
 
 Away = (OSError, InvalidHandshake, InvalidMessage, ConnectionClosed, TimeoutError)
@@ -34,8 +35,9 @@ Away = (OSError, InvalidHandshake, InvalidMessage, ConnectionClosed, TimeoutErro
 class Roamer:
     """One device. `where` says which node to go to; `live` goes on until `stop`.
 
-    asked: the runs asked for, with the words of their messages
-    ends:  how often each run of the session was seen to end
+    asked:    the runs asked for, with the words of their messages
+    ends:     how often each run of the session was seen to end
+    pauses_s: how long it took, each time the connection was lost, until the session was there again
     """
 
     def __init__(self, session: str, user: str, where: Callable[[], str], chance: random.Random) -> None:
@@ -45,8 +47,11 @@ class Roamer:
         self.ends: Counter[str] = Counter()
         self.joins = 0
         self.refusals: list[str] = []
+        self.pauses_s: list[float] = []
         self._where = where
         self._chance = chance
+        self._backoff = Backoff(most_s=MOST_AWAY_S, chance=chance.random)
+        self._lost_at: float | None = None
         self._writing = True
         self._living = True
         self._view = SessionDocument(self.raw.doc)
@@ -70,13 +75,17 @@ class Roamer:
                 pass
             finally:
                 await self.raw.abandon()
-            await asyncio.sleep(self._chance.uniform(*BACK_S))  # as a device waits before it comes back
+            await asyncio.sleep(self._backoff.next_s())  # as a device waits before it comes back
 
     async def _join(self) -> None:
         async with asyncio.timeout(JOIN_S):
             await self.raw.join(self._where())
             await self.raw.until(self._joined_or_ended)
         self.joins += 1
+        self._backoff.reset()
+        if self._lost_at is not None:
+            self.pauses_s.append(time.monotonic() - self._lost_at)
+            self._lost_at = None
         self._promised_at = (self.raw.acknowledged, time.monotonic())
 
     def _joined_or_ended(self) -> bool:
@@ -90,9 +99,18 @@ class Roamer:
         while self._living and not self._ended and not self._silent():
             if self._writing and self.in_flight < OUTSTANDING:
                 await self._write_one()
-            await asyncio.sleep(self._chance.uniform(*PAUSE_S))  # people pause between keystrokes
+            await self._pause()
+        self._lost_at = time.monotonic()
         if self.raw.document_closed is not None:
             self.refusals.append(self.raw.document_closed)
+
+    async def _pause(self) -> None:
+        """As people pause between keystrokes; ends with the connection."""
+        try:
+            async with asyncio.timeout(self._chance.uniform(*PAUSE_S)):
+                await self.raw.until(lambda: self._ended)
+        except TimeoutError:
+            return
 
     def _silent(self) -> bool:
         """Nothing was acknowledged for a while although something is owed."""

@@ -126,9 +126,10 @@ async def _injure(
     async with asyncio.TaskGroup() as faults:
         asking = faults.create_task(_ask_again_and_again(roamers, chance))
         while time.monotonic() < end:
-            kind, injure = injuries.draw()
-            outcome.faults.note(kind, any(roamer.in_flight for roamer in roamers))
-            faults.create_task(injure())
+            if drawn := injuries.draw():
+                kind, injure = drawn
+                outcome.faults.note(kind, any(roamer.in_flight for roamer in roamers))
+                faults.create_task(injure())
             await asyncio.sleep(FAULT_EVERY_S)  # the rhythm of the faults
         asking.cancel()
     outcome.lost += audit.lost

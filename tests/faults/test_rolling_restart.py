@@ -1,0 +1,95 @@
+"""Nodes are restarted one after the other while devices write: nothing is lost, and nobody waits for long."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+from tests.faults.deployment import Deployment, Place, deployment
+from tests.faults.roaming import Roamer
+
+NODES = 2
+DEVICES = 4
+PATIENCE_S = 60.0
+
+pytestmark = pytest.mark.redis
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """restarts: how often every node is restarted"""
+
+    sessions: int
+    restarts: int
+
+
+SHORT = Size(sessions=10, restarts=1)
+FULL = Size(sessions=50, restarts=10)
+
+
+async def _restart(there: Deployment, place: Place, roamers: Sequence[Roamer]) -> int:
+    """As a load balancer and an operator do it; the exit code of the node that stopped."""
+    place.faulty = True
+    code = await place.process.stop()
+    await place.process.start()
+    place.faulty = False
+    await _until(lambda: _all_in(roamers), "all came back")
+    return code
+
+
+def _all_in(roamers: Sequence[Roamer]) -> bool:
+    return all(roamer.raw.synced and roamer.raw.close_code is None for roamer in roamers)
+
+
+async def _until(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain until {what}"
+        await asyncio.sleep(0.05)  # many devices: asking at each frame would cost more than it tells
+
+
+def _equal(roamers: Sequence[Roamer], session: str) -> bool:
+    return len({roamer.raw.digest() for roamer in roamers if roamer.raw.session == session}) == 1
+
+
+@pytest.mark.asyncio
+async def test_rolling_restarts_lose_nothing(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    size, chance = FULL if full else SHORT, random.Random()
+    codes: list[int] = []
+    async with deployment(NODES, chance=chance) as there, asyncio.TaskGroup() as lives:
+        roamers = [
+            Roamer(f"session-{n}", f"user-{n}-{m}", lambda: there.sound_url(chance), chance)
+            for n in range(size.sessions)
+            for m in range(DEVICES)
+        ]
+        for roamer in roamers:
+            lives.create_task(roamer.live())
+        await _until(lambda: _all_in(roamers), "every device is in")
+        for _ in range(size.restarts):
+            for place in there.nodes:
+                codes.append(await _restart(there, place, roamers))
+        for roamer in roamers:
+            roamer.stop_writing()
+        await _until(lambda: all(roamer.settled for roamer in roamers), "all was acknowledged")
+        for session in sorted({roamer.raw.session for roamer in roamers}):
+            await _until(partial(_equal, roamers, session), f"{session} is equal")
+        for roamer in roamers:
+            roamer.stop()
+    pauses = sorted(pause for roamer in roamers for pause in roamer.pauses_s)
+    updates = sum(len(roamer.ledger.writes) for roamer in roamers)
+    lost = sum(len({key for _, key in r.ledger.writes} - set(r.raw.state)) for r in roamers)
+    with capsys.disabled():
+        print(
+            f"\n{size.restarts} rolling restarts of {NODES} nodes under {len(roamers)} devices: "
+            f"{updates} updates, {lost} lost; pause p50 {pauses[len(pauses) // 2]:.2f} s, "
+            f"p99 {pauses[int(len(pauses) * 0.99)]:.2f} s, longest {pauses[-1]:.2f} s"
+        )
+    assert set(codes) == {0}
+    assert lost == 0
+    assert len(pauses) >= len(roamers)
+    assert all(roamer.refusals == [] for roamer in roamers)
