@@ -23,7 +23,9 @@ from tests.rooms.open_rules import OpenRules
 from tests.rooms.said import document_of, said, unformatted
 
 from threadline.actors import Actor, Role
-from threadline.errors import ProtocolError
+from threadline.document.judgement import Content, Path
+from threadline.errors import ProtocolError, Refused
+from threadline.protocol.sync import EMPTY_UPDATE
 from threadline.protocol.varint import encode_text, encode_uint
 from threadline_server.rooms.gate import Gate
 
@@ -32,22 +34,35 @@ EVE = Actor("eve", Role.EDITOR)
 HERS = (66, 5, 4_000_000_000)
 
 
+class MoodyRules(OpenRules):
+    """Now and then eve is refused something."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self.random = rng
+
+    def judge(self, actor: Actor, client: int, path: Path, content: Content) -> str | None:
+        return "Not now." if actor is EVE and self.random.random() < 0.05 else None
+
+
 class Session:
     """`stored` is what the gate gave, `sent` what the honest devices sent."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.gate = Gate(OpenRules())
+        self.gate = Gate(MoodyRules(self.random))
+        self.gate.admit(EMPTY_UPDATE, EVE)  # so that her name is known
         self.live: Doc[Any] = document_of()
         self.stored: list[bytes] = []
         self.sent: list[bytes] = []
         self.accepted = 0
 
     def admit(self, data: bytes, actor: Actor) -> None:
+        before = self.gate.dump()
         try:
             self.take(data, actor)
-        except ProtocolError:
-            return
+        except (ProtocolError, Refused):
+            assert self.gate.dump() == before, "a refused update left something behind"
 
     def take(self, data: bytes, actor: Actor) -> bool:
         """Whether the gate let through all of it."""

@@ -243,6 +243,7 @@ class Admission:
 
     def _take(self, progress: _Progress, item: Struct, runs: ClientRuns) -> None:
         known = runs.next - item.clock
+        self._index.touch(runs)
         taken = self._account(progress, item, runs)
         length = item.length - known
         if item.ref == GC:

@@ -69,10 +69,12 @@ class Gate:
         adopted = self._adopt(parsed, owner)
         admission = Admission(index, self._order, self._rules, self._limits, parsed, owner, judge)
         index.begin()
+        self._order.begin()
         try:
             verdict = admission.run(self._users)
         except BaseException:
             index.undo()
+            self._order.undo()
             self._disown(adopted)
             raise
         index.keep()

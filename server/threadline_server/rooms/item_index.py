@@ -70,6 +70,11 @@ class ClientRuns:
         "link_clients",
         "link_clocks",
         "link_origins",
+        "mark_links",
+        "mark_next",
+        "mark_pairs",
+        "mark_rows",
+        "mark_types",
         "metas",
         "next",
         "node_ids",
@@ -79,6 +84,7 @@ class ClientRuns:
         "pair_ends",
         "parents",
         "starts",
+        "touched",
         "type_clocks",
         "type_ids",
     )
@@ -103,6 +109,36 @@ class ClientRuns:
         self.node_ids: Column | None = None
         self.judged_type: int = NO_TYPE
         self.judged_actor: Actor | None = None
+        self.touched: bool = False
+        self.mark_next: int = 0
+        self.mark_rows: int = 0
+        self.mark_types: int = 0
+        self.mark_pairs: int = 0
+        self.mark_links: int = 0
+
+    def touch(self) -> None:
+        """Remember where the columns that only grow at their end do end."""
+        self.touched = True
+        self.mark_next = self.next
+        self.mark_rows = len(self.starts)
+        self.mark_types = 0 if self.type_ids is None else len(self.type_ids)
+        self.mark_pairs = 0 if self.pair_ends is None else len(self.pair_ends)
+        self.mark_links = 0 if self.link_clocks is None else len(self.link_clocks)
+
+    def cut_to_marks(self) -> None:
+        """Take back what was added to these columns since `touch`."""
+        self.touched = False
+        self.next = self.mark_next
+        for column in (self.starts, self.parents, self.metas):
+            del column[self.mark_rows :]
+        for typed in (self.type_clocks, self.type_ids):
+            if typed is not None:
+                del typed[self.mark_types :]
+        if self.pair_ends is not None:
+            del self.pair_ends[self.mark_pairs :]
+        for link in (self.link_clocks, self.link_clients, self.link_origins):
+            if link is not None:
+                del link[self.mark_links :]
 
     def row_at(self, clock: int) -> int:
         """The row that has `clock`, which must be below `next`."""
@@ -164,11 +200,12 @@ class ClientRuns:
 
 class ItemIndex:
     __slots__ = (
-        "_advanced",
         "_mark_bursts",
         "_mark_clients",
         "_mark_keys",
         "_mark_roots",
+        "_mark_types",
+        "_touched",
         "bursts",
         "by_id",
         "clients",
@@ -199,36 +236,50 @@ class ItemIndex:
         self.type_heads: Column = array("I")  # see `list_order`
         self.type_head_clocks: Column = array("I")
         self.journal: Journal = Journal()
-        self._advanced: list[tuple[ClientRuns, int]] = []
+        self._touched: list[ClientRuns] = []
         self._mark_clients: int = 0
         self._mark_keys: int = 0
         self._mark_bursts: int = 0
         self._mark_roots: int = 0
+        self._mark_types: int = 0
 
     # all or nothing
 
     def begin(self) -> None:
-        """From here to `keep` or `undo` every change can be taken back."""
+        """From here to `keep` or `undo` every change can be taken back; `touch` comes before those of a
+        client."""
         self.journal.begin()
         self._mark_clients = len(self.clients)
         self._mark_keys = len(self.keys)
         self._mark_bursts = len(self.bursts)
         self._mark_roots = len(self.root_names)
+        self._mark_types = len(self.type_clients)
+
+    def touch(self, runs: ClientRuns) -> None:
+        """Units of this client are about to be added."""
+        if not runs.touched and self.journal.recording:
+            runs.touch()
+            self._touched.append(runs)
 
     def keep(self) -> None:
         self.journal.keep()
-        self._advanced.clear()
+        for runs in self._touched:
+            runs.touched = False
+        self._touched.clear()
 
     def undo(self) -> None:
         self.journal.undo()
-        for at in range(len(self._advanced) - 1, -1, -1):
-            runs, clock = self._advanced[at]
-            runs.next = clock
-        self._advanced.clear()
+        for runs in self._touched:
+            runs.cut_to_marks()
+        self._touched.clear()
         while len(self.clients) > self._mark_clients:
             del self.by_id[self.clients.pop().client]
         while len(self.root_names) > self._mark_roots:
             del self.root_ids[self.root_names.pop()]
+        for column in (self.type_clients, self.type_clocks, self.type_heads, self.type_head_clocks):
+            del column[self._mark_types :]
+        del self.type_flags[self._mark_types :]
+        del self.type_depths[self._mark_types :]
         self.bursts.truncate(self._mark_bursts)
         self.keys.truncate(self._mark_keys)
 
@@ -244,8 +295,6 @@ class ItemIndex:
         return runs
 
     def _advance(self, runs: ClientRuns, length: int) -> None:
-        if self.journal.recording:
-            self._advanced.append((runs, runs.next))
         runs.next += length
 
     # types
@@ -261,13 +310,12 @@ class ItemIndex:
         return made
 
     def _add_type(self, client: int, clock: int, flags: int, depth: int) -> int:
-        journal = self.journal
-        journal.append(self.type_clients, client)
-        journal.append(self.type_clocks, clock)
-        journal.append(self.type_flags, flags)
-        journal.append(self.type_depths, depth)
-        journal.append(self.type_heads, EMPTY_LIST)
-        journal.append(self.type_head_clocks, 0)
+        self.type_clients.append(client)
+        self.type_clocks.append(clock)
+        self.type_flags.append(flags)
+        self.type_depths.append(depth)
+        self.type_heads.append(EMPTY_LIST)
+        self.type_head_clocks.append(0)
         return len(self.type_clients) - 1
 
     def add_type(self, runs: ClientRuns, kind: int, depth: int) -> int:
@@ -276,8 +324,8 @@ class ItemIndex:
             runs.type_clocks = array("I")
             runs.type_ids = array("I")
         made = self._add_type(runs.number, runs.next, kind, depth)
-        self.journal.append(runs.type_clocks, runs.next)
-        self.journal.append(runs.type_ids, made)
+        runs.type_clocks.append(runs.next)
+        runs.type_ids.append(made)
         return made
 
     def type_kind(self, type_id: int) -> int:
@@ -322,10 +370,9 @@ class ItemIndex:
         return NO_KEY
 
     def _add_row(self, runs: ClientRuns, parent: int, meta: int) -> None:
-        journal = self.journal
-        journal.append(runs.starts, runs.next)
-        journal.append(runs.parents, parent)
-        journal.append(runs.metas, meta)
+        runs.starts.append(runs.next)
+        runs.parents.append(parent)
+        runs.metas.append(meta)
 
     def add_gone(self, runs: ClientRuns, length: int) -> None:
         metas = runs.metas
@@ -415,7 +462,7 @@ class ItemIndex:
             if char > "\uffff":
                 if ends is None:
                     ends = runs.pair_ends = array("I")
-                self.journal.append(ends, clock)
+                ends.append(clock)
                 clock += 1
 
     def origin_of_field(self, runs: ClientRuns, row: int, clock: int) -> tuple[int, int]:
@@ -436,9 +483,9 @@ class ItemIndex:
             runs.link_clocks = array("I")
             runs.link_clients = array("I")
             runs.link_origins = array("I")
-        self.journal.append(runs.link_clocks, runs.next)
-        self.journal.append(runs.link_clients, origin.number)
-        self.journal.append(runs.link_origins, origin_clock)
+        runs.link_clocks.append(runs.next)
+        runs.link_clients.append(origin.number)
+        runs.link_origins.append(origin_clock)
 
     def add_dead(self, runs: ClientRuns, start: int, end: int) -> None:
         """Mark units `start` (inclusive) to `end` (exclusive) as deleted; they may be so already."""

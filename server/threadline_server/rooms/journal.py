@@ -1,7 +1,9 @@
-"""Changes to the item index that can be taken back, so that an update is taken whole or not at all.
+"""Changes within the columns of the item index that can be taken back, so an update is taken whole or not at
+all.
 
-The columns of the index change through these few operations. While a journal records, it keeps the inverse of
-each; `undo` plays them back in reverse, `keep` forgets them.
+What is only ever added at the end of a column is taken back by cutting it; everything else changes through
+these few operations. While a journal records, it keeps the inverse of each; `undo` plays them back in
+reverse, `keep` forgets them.
 """
 
 from __future__ import annotations
@@ -30,11 +32,6 @@ class Journal:
         if self.recording:
             self._note(_PUT, column, place, column[place])
         column[place] = value
-
-    def append(self, column: Column, value: int) -> None:
-        if self.recording:
-            self._note(_INSERT, column, len(column), 0)
-        column.append(value)
 
     def insert(self, column: Column, place: int, value: int) -> None:
         if self.recording:

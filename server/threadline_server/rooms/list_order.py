@@ -55,6 +55,7 @@ class ListOrder:
     begins."""
 
     __slots__ = (
+        "_mark",
         "clients",
         "clocks",
         "index",
@@ -82,6 +83,18 @@ class ListOrder:
         self.right_clocks: Column = array("I", (0,))
         self.moved: Arrival | None = None
         self.steps: int = 0
+        self._mark: int = 1
+
+    def begin(self) -> None:
+        """From here on pieces can be taken back; the journal has how they were chained."""
+        self._mark = len(self.clients)
+
+    def undo(self) -> None:
+        """Take back the pieces made since `begin`, after the journal."""
+        for column in (self.clients, self.clocks, self.lengths, self.nexts):
+            del column[self._mark :]
+        for origin in (self.origin_clients, self.origin_clocks, self.right_clients, self.right_clocks):
+            del origin[self._mark :]
 
     def place(
         self,
@@ -144,14 +157,14 @@ class ListOrder:
         journal = self.journal
         runs = arrival.runs
         piece = len(self.clients)
-        journal.append(self.clients, runs.number)
-        journal.append(self.clocks, clock)
-        journal.append(self.lengths, arrival.length)
-        journal.append(self.nexts, NO_PIECE)
-        journal.append(self.origin_clients, arrival.origin_client)
-        journal.append(self.origin_clocks, arrival.origin_clock)
-        journal.append(self.right_clients, arrival.right_client)
-        journal.append(self.right_clocks, arrival.right_clock)
+        self.clients.append(runs.number)
+        self.clocks.append(clock)
+        self.lengths.append(arrival.length)
+        self.nexts.append(NO_PIECE)
+        self.origin_clients.append(arrival.origin_client)
+        self.origin_clocks.append(arrival.origin_clock)
+        self.right_clients.append(arrival.right_client)
+        self.right_clocks.append(arrival.right_clock)
         starts = runs.node_starts
         ids = runs.node_ids
         if starts is None or ids is None:
