@@ -1,0 +1,166 @@
+"""What NeMo Gym itself publishes, against the counter environment: its test file, and its SimpleAgent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx2
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from examples.counter_environment import make_rows
+from examples.counter_environment.counter import StatefulCounter
+from pydantic import BaseModel
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tests.examples.running import ROOT
+
+from threadline.environment import environment_app
+
+PUBLISHED = Path(__file__).parent / "published" / "nemo_gym_test_app.py.txt"
+SIMPLE_AGENT = ROOT / "examples" / "counter_environment" / "simple_agent.py"
+OWN_PYTHON = ROOT / "tmp" / "nemo_gym"
+SET_UP_S = 900
+
+
+class OnItsLoop:
+    """An application whose loop is another thread's: the published client has a new loop for each request."""
+
+    def __init__(self, portal: BlockingPortal, app: ASGIApp) -> None:
+        self._portal = portal
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        asked = await receive()
+        for message in await asyncio.to_thread(self._portal.call, self._answer, scope, asked):
+            await send(message)
+
+    async def _answer(self, scope: Scope, asked: Message) -> list[Message]:
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return asked
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        await self._app(dict(scope), receive, send)
+        return said
+
+
+@contextmanager
+def modules(app: ASGIApp) -> Iterator[None]:
+    """The modules that the published file imports; its server is ours."""
+
+    class ServerClient: ...
+
+    class Config(BaseModel):
+        host: str
+        port: int
+        entrypoint: str
+        name: str
+
+    class Server:
+        def __init__(self, config: Config, server_client: ServerClient) -> None:
+            self.config = config
+
+        def setup_webserver(self) -> ASGIApp:
+            return app
+
+    names: dict[str, dict[str, Any]] = {
+        "nemo_gym": {},
+        "nemo_gym.server_utils": {"ServerClient": ServerClient},
+        "resources_servers": {},
+        "resources_servers.example_session_state_mgmt": {},
+        "resources_servers.example_session_state_mgmt.app": {
+            "StatefulCounterResourcesServer": Server,
+            "StatefulCounterResourcesServerConfig": Config,
+        },
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, values in names.items():
+            module = ModuleType(name)
+            vars(module).update(values)
+            patch.setitem(sys.modules, name, module)
+        patch.setitem(sys.modules, "httpx", httpx2)  # what this version's test client is made of
+        yield
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S0-17")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the published file sets cookies per request
+async def test_the_published_test_file_passes_as_it_is(server: str) -> None:
+    def run() -> None:
+        with start_blocking_portal() as portal:
+            app = environment_app(StatefulCounter(), server, sockets=1)
+            with portal.wrap_async_context_manager(_open(app)), modules(OnItsLoop(portal, app)):
+                found: dict[str, Any] = {}
+                exec(compile(PUBLISHED.read_text(), str(PUBLISHED), "exec"), found)
+                found["TestApp"]().test_sanity()
+
+    await asyncio.to_thread(run)
+
+
+class _open:  # noqa: N801  (a context manager)
+    """The application's lifespan."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._given: asyncio.Queue[Message] = asyncio.Queue()
+        self._said: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def __aenter__(self) -> None:
+        self._given.put_nowait({"type": "lifespan.startup"})
+        scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+        self._task = asyncio.ensure_future(self._app(scope, self._given.get, self._said.put))
+        assert (await self._said.get())["type"] == "lifespan.startup.complete"
+
+    async def __aexit__(self, *error: object) -> None:
+        self._given.put_nowait({"type": "lifespan.shutdown"})
+        await self._task
+
+
+def nemo_gym_python() -> str:
+    """A Python with nemo-gym 0.4.0: `NEMO_GYM_PYTHON`, or one set up once below `tmp/`; skips without."""
+    if (given := os.environ.get("NEMO_GYM_PYTHON")) is not None:
+        return given
+    python = OWN_PYTHON / "bin" / "python"
+    if not python.exists():
+        base = shutil.which("python3.12")
+        if base is None:
+            pytest.skip("NeMo Gym needs Python 3.12, and there is none on the path; or set NEMO_GYM_PYTHON")
+        subprocess.run([base, "-m", "venv", str(OWN_PYTHON)], check=True)
+    ready = OWN_PYTHON / "ready"
+    if not ready.exists():
+        install = [str(python), "-m", "pip", "install", "-q", "nemo-gym==0.4.0"]
+        if subprocess.run(install, timeout=SET_UP_S).returncode != 0:
+            pytest.skip("nemo-gym 0.4.0 cannot be installed here")
+        ready.touch()
+    return str(python)
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S0-16", "S0-5")
+async def test_nemo_gyms_own_agent_drives_the_environment(
+    server: str, host: Callable[[Any], Awaitable[str]]
+) -> None:
+    python = await asyncio.to_thread(nemo_gym_python)
+    url = await host(environment_app(StatefulCounter(), server))
+    process = await asyncio.create_subprocess_exec(
+        *(python, str(SIMPLE_AGENT), url, str(make_rows.ROWS), "4"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), 180)
+    assert process.returncode == 0, errors.decode()
+    assert json.loads(output.splitlines()[-1]) == [1.0] * 20
