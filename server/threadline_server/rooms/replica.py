@@ -6,7 +6,7 @@ instead of 1.2 us); `document()` wraps it for the typed views.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,16 +35,22 @@ class ReplicaBroken(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a peer lacks, in order: an encoding, then updates that came after it was made."""
+    """What a peer lacks, in order: an encoding, then updates that came after it was made.
+
+    `frames` is where whoever frames the encoding may keep the result, since others will get the same; None
+    where it is made for one peer.
+    """
 
     step2: bytes
     updates: tuple[bytes, ...] = ()
+    frames: dict[Hashable, bytes] | None = None
 
 
 class Replica:
     __slots__ = (
         "_clocks",
         "_complete",
+        "_frames",
         "_level",
         "_raw",
         "_recent",
@@ -60,6 +66,7 @@ class Replica:
 
     def __init__(self) -> None:
         self._raw = RawDoc(None, None, None)
+        self._frames: dict[Hashable, bytes] = {}
         self._recent: list[bytes] = []
         self._recent_bytes = 0
         self._unused = 0
@@ -101,6 +108,7 @@ class Replica:
 
     def _forget(self) -> None:
         self._complete = None
+        self._frames = {}
         self._recent = []
         self._recent_bytes = 0
 
@@ -155,7 +163,7 @@ class Replica:
     def _everything(self) -> Difference:
         if self._complete is None:
             self._complete = self.encode()
-        return Difference(self._complete, tuple(self._recent))
+        return Difference(self._complete, tuple(self._recent), self._frames)
 
     def update_from(self, state_vector: bytes) -> bytes:
         transaction = self._raw.create_transaction()

@@ -8,8 +8,8 @@ more than that. The way through the log is `RoomLog`'s; this is the side of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 from pycrdt import Doc
 
@@ -25,6 +25,7 @@ from threadline_server.backplane.base import (
     Position,
     WrongLineage,
 )
+from threadline_server.rooms.catching_up import joined, step2_frames, update_frames
 from threadline_server.rooms.contributor import Contributor, Witness
 from threadline_server.rooms.fan_out import fan_out
 from threadline_server.rooms.host import Host
@@ -36,8 +37,6 @@ from threadline_server.rooms.recovery import Recovery
 from threadline_server.rooms.replica import Difference
 from threadline_server.rooms.room_log import RoomLog
 from threadline_server.rooms.seat import NOT_SYNCED, Seat
-
-Framing: TypeAlias = Callable[[bytes], bytes]
 
 _NOBODY: set[Any] = set()
 """Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
@@ -226,11 +225,11 @@ class Room:
             return
         encoder = member.encoder
         seat.owed = 0
-        data = b""
+        frames: list[bytes] = []
         if not encoder.greets:
             seat.expect(counted=True)
-            data = encoder.step1(replica.state_vector())
-        self._bring_level(seat, data + _framed(difference, encoder.step2, encoder.update))
+            frames.append(encoder.step1(replica.state_vector()))
+        self._bring_level(seat, frames + step2_frames(difference, encoder))
 
     def receive_update(self, member: Member, update: bytes, *, whole: bool) -> None:
         """Judge an update, or a step 2 when `whole`."""
@@ -267,19 +266,20 @@ class Room:
         if seat is None or seat.behind is None or seat.behind == NOT_SYNCED:
             return
         encoder = member.encoder
-        data = _framed(self.log.replica.difference(seat.behind), encoder.update, encoder.update)
+        frames = update_frames(self.log.replica.difference(seat.behind), encoder)
         if present := self.presence.everyone():
-            data += encoder.awareness(present)
+            frames.append(encoder.awareness(present))
         self.host.counts.caught_up += 1
-        self._bring_level(seat, data)
+        self._bring_level(seat, frames)
 
-    def _bring_level(self, seat: Seat, data: bytes) -> None:
+    def _bring_level(self, seat: Seat, frames: list[bytes]) -> None:
         """Write what makes a member as new as the replica, and what was held back for it."""
         member = seat.member
         if seat.unsaved:
-            data += member.encoder.saved(seat.unsaved)
+            frames.append(member.encoder.saved(seat.unsaved))
             seat.unsaved = 0
-        member.write(data)
+        for data in joined(frames):
+            member.write(data)
         seat.behind = self.log.replica.state_vector() if member.congested else None
 
     # judging
@@ -457,12 +457,6 @@ class Room:
 
     def _lost(self) -> None:
         self.close(close_codes.ROOM_RELOADED)
-
-
-def _framed(difference: Difference, last: Framing, others: Framing) -> bytes:
-    """The parts in order. The step 2 comes last: with it a client calls itself synced, and must have all."""
-    *before, final = (difference.step2, *difference.updates)
-    return b"".join([others(update) for update in before]) + last(final)
 
 
 def _without_own(
