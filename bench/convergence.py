@@ -14,8 +14,8 @@ from threadline.protocol.sync import SyncStep1, SyncStep2, encode_sync
 from threadline.protocol.ywebsocket import decode_from_server
 
 
-async def check(target: servers.Running) -> dict[str, Any]:
-    """`converged`, and what the server's metrics say it judged and appended."""
+async def check(target: servers.Running, *, written: bool) -> dict[str, Any]:
+    """`converged`, with content where any was `written`, and what the metrics say was judged and appended."""
     base = f"127.0.0.1:{target.port}"
     async with httpx.AsyncClient(base_url=f"http://{base}", trust_env=False) as client:
         headers = {"Authorization": f"Bearer {target.server.token}"}
@@ -24,7 +24,7 @@ async def check(target: servers.Running) -> dict[str, Any]:
         session = listed.json()["sessions"][0]["id"]
     url = f"ws://{base}/sync/{session}{target.server.query}"
     first, second = await _content(url), await _content(url)
-    return {"converged": bool(first) and first == second, **_counters(metrics)}
+    return {"converged": bool(first) is written and first == second, **_counters(metrics)}
 
 
 async def _content(url: str) -> object:

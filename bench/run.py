@@ -21,8 +21,9 @@ from typing import Any
 
 import convergence
 import report
-import rows
 import servers
+
+import rows
 
 HERE = Path(__file__).parent
 DATA = HERE / "results" / "data"
@@ -52,6 +53,8 @@ def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -
     figures: dict[str, Any] = json.loads(lines[-1])
     if figures.get("upd_s"):
         figures["us_per_update"] = figures["srv_cpu"] * 1e6 / figures["upd_s"]
+    if figures.get("del_s"):
+        figures["us_per_delivery"] = figures["srv_cpu"] * 1e6 / figures["del_s"]
     if figures.get("acks_s") and scenario.ours:
         figures["ack_syncs"] = figures["ack_p50_us"] / servers.sync_us(target.scratch)
     return figures
@@ -67,7 +70,7 @@ def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, l
             with (servers.running if scenario.nodes == 1 else servers.two_nodes)(server) as target:
                 figures = generate(scenario, target, seconds)
                 if server is servers.THREADLINE and "error" not in figures:
-                    figures |= asyncio.run(convergence.check(target))
+                    figures |= asyncio.run(convergence.check(target, written="idle" not in scenario.key))
             reports[server.name].append(figures)
             print(f"{scenario.key} round {number + 1}/{rounds} {server.name}: {_brief(figures)}", flush=True)
     return reports
