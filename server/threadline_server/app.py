@@ -30,8 +30,10 @@ from threadline.ids import SessionId, uuid7
 from threadline_server.agent_loading import load_agent
 from threadline_server.backplane.base import Backplane, DocumentName, Durability, NodeId
 from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.master_keys import MasterKeys, parse_master_keys, read_master_keys
 from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
+from threadline_server.backplane.sealed import SealedBackplane, refuse_sealed
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.admission import Admission
@@ -125,8 +127,9 @@ class Core:
                 self.backplane, after_s=settings.expire_after_s, now_ms=unix_ms, in_use=self._in_use
             )
             chores["expiry"] = expiry.round
-        if isinstance(self.backplane, RedisBackplane) and settings.objects and settings.cold_after_s:
-            chores["cold"] = partial(_cool, self.backplane, round(settings.cold_after_s * 1000))
+        store = self.backplane.inner if isinstance(self.backplane, SealedBackplane) else self.backplane
+        if isinstance(store, RedisBackplane) and settings.objects and settings.cold_after_s:
+            chores["cold"] = partial(_cool, store, round(settings.cold_after_s * 1000))
         return chores
 
     def _in_use(self, session: SessionId) -> bool:
@@ -145,6 +148,7 @@ class Core:
         async with AsyncExitStack() as stack:
             await self.backplane.open()
             stack.push_async_callback(self.backplane.close)
+            await refuse_sealed(self.backplane)
             await stack.enter_async_context(self.rooms)
             self.tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for work in self._background():
@@ -352,6 +356,24 @@ async def _enter(stack: AsyncExitStack, core: Core) -> None:
 
 
 def build_backplane(settings: Settings) -> Backplane:
+    """The store, not open yet. Raises CouldNotStart."""
+    store = _build_store(settings)
+    try:
+        keys = _master_keys(settings)
+    except ConfigurationError as error:
+        raise CouldNotStart(error.message) from error
+    return store if keys is None else SealedBackplane(store, keys)
+
+
+def _master_keys(settings: Settings) -> MasterKeys | None:
+    if settings.encryption_keys is not None:
+        return parse_master_keys(settings.encryption_keys.get_secret_value(), "--encryption-keys")
+    if settings.encryption_keys_file is not None:
+        return read_master_keys(settings.encryption_keys_file)
+    return None
+
+
+def _build_store(settings: Settings) -> EmbeddedBackplane | RedisBackplane:
     if settings.redis is None:
         return EmbeddedBackplane(settings.data)
     least = None if settings.durability is None else Durability(settings.durability)

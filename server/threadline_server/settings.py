@@ -128,6 +128,12 @@ class Settings(_Bounds):
     operators: tuple[str, ...] = Field(
         default=(), description="User who may revoke what belongs to others; may be repeated."
     )
+    encryption_keys_file: Path | None = Field(
+        default=None, description="Master keys; given, everything people write is stored encrypted."
+    )
+    encryption_keys: SecretStr | None = Field(
+        default=None, description="The same lines, separated by commas, for platforms without files."
+    )
     audit_file: Path | None = Field(
         default=None, description="File to which the audit log is appended, besides the ordinary log."
     )
@@ -198,6 +204,7 @@ class Settings(_Bounds):
                 "in that directory. Leave one of them out."
             )
         self._check_auth()
+        self._check_encryption()
         if self.redis is not None and self.auth == "pairing":
             raise ValueError(
                 "--auth pairing keeps its key in the data directory of one node, so it does not go with "
@@ -209,6 +216,10 @@ class Settings(_Bounds):
                 f"{self.host}. Leave --host at 127.0.0.1, or choose --auth token or --auth pairing."
             )
         return self
+
+    def _check_encryption(self) -> None:
+        if self.encryption_keys_file is not None and self.encryption_keys is not None:
+            raise ValueError("--encryption-keys-file and --encryption-keys exclude each other; give one.")
 
     def _check_auth(self) -> None:
         given = [name for name in ("auth_secret", "auth_keys_file", "auth_jwks_url") if getattr(self, name)]

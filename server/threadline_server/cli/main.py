@@ -19,6 +19,7 @@ VERBS = {
     "worker": "Run agents for the sessions of other nodes.",
     "chat": "Take part in a session from the terminal.",
     "token": "Print a signed token for a user, for development.",
+    "keys": "Make and change the keys under which sessions are encrypted.",
     "doctor": "Check what a node needs, and say how to mend what is missing.",
     "settings": "List every option with its default and the value in force.",
 }
