@@ -1,5 +1,7 @@
 """The kit for agent authors: tools, agents, and what drives them."""
 
+from typing import TYPE_CHECKING, Any
+
 from threadline.agents.agent import Agent
 from threadline.agents.compaction import compact
 from threadline.agents.driver import AgentDriver, DriverEvent, Said, Task, Thought, ToolOutcome, Turn, Used
@@ -12,6 +14,12 @@ from threadline.agents.tokens import TokenCount, TokenCounter
 from threadline.agents.tool import Tool, ToolFailed, create_tool, tool
 from threadline.agents.windows import CompactAbove, SemanticWindow, SlidingWindow, SummaryWindow
 from threadline.session import Session
+
+if TYPE_CHECKING:
+    from threadline.agents.helpdesk import create_app, serve
+
+_LATE = ("create_app", "serve")
+"""Loaded when used: they bring a web server along."""
 
 __all__ = [
     "Agent",
@@ -45,6 +53,16 @@ __all__ = [
     "Used",
     "as_agent",
     "compact",
+    "create_app",
     "create_tool",
+    "serve",
     "tool",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'threadline.agents' has no attribute {name!r}")
+    from threadline.agents import helpdesk
+
+    return getattr(helpdesk, name)

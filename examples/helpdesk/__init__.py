@@ -1,0 +1,1 @@
+"""Agents behind the HelpDesk chat protocol: a shop with a cart, and deployments that need a word."""
