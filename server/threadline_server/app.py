@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from threadline.agents import Agent, as_agent
 from threadline.errors import ConfigurationError, StoreError
@@ -42,21 +43,25 @@ from threadline_server.edge.connections import Connections
 from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.api import HttpApi, build_api
+from threadline_server.edge.http.rate_limit import RateLimit, storage_at
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http_protocol import HttpProtocol
 from threadline_server.edge.identity import Identity, TokenOptions
 from threadline_server.edge.invitations import Invitations
+from threadline_server.edge.occupancy import Occupancy
 from threadline_server.edge.options import EdgeOptions
 from threadline_server.edge.origins import Origins
 from threadline_server.edge.pairing import Pairing, kept_key
+from threadline_server.edge.session_quota import SessionQuota
 from threadline_server.edge.socket_routes import socket_routes
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
+from threadline_server.runs.webhooks import WebhookOptions, Webhooks, tell_nobody
 from threadline_server.runs.worker import Worker, hint_at
-from threadline_server.serving import listen, serving, url_of
+from threadline_server.serving import Tls, listen, serving, url_of
 from threadline_server.settings import Settings, is_loopback
 from threadline_server.startup import CouldNotStart
 from threadline_server.telemetry.audit import Audit
@@ -94,6 +99,7 @@ class Core:
             report=_report_room_failure,
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
         )
+        self.webhooks = _webhooks(settings)
         self.worker = self._build_worker()
         self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)
         self.metrics = Metrics()
@@ -102,6 +108,8 @@ class Core:
         self.metrics.add("upkeep", self._upkeep.stats)
         if self.worker is not None:
             self.metrics.add("worker", self.worker.stats)
+        if self.webhooks is not None:
+            self.metrics.add("webhooks", self.webhooks.stats)
 
     def _build_worker(self) -> Worker | None:
         if not self.settings.agent:
@@ -115,6 +123,7 @@ class Core:
                 options=self.settings.pick(RunOptions),
                 now_ms=unix_ms,
                 report=_report_run_failure,
+                tell=tell_nobody if self.webhooks is None else self.webhooks.tell,
             )
         except ConfigurationError as error:
             raise CouldNotStart(error.message) from error
@@ -164,7 +173,8 @@ class Core:
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs for as long as the core is open."""
         worker = [] if self.worker is None else [self.worker.run()]
-        return [self._upkeep.run(), *worker]
+        webhooks = [] if self.webhooks is None else [self.webhooks.run()]
+        return [self._upkeep.run(), *webhooks, *worker]
 
 
 class Node(Core):
@@ -173,6 +183,7 @@ class Node(Core):
     connections:  every socket
     streams:      every stream of server-sent events
     app:          the ASGI application, sockets included
+    users, addresses: how much each has open
     pairing:      gives out tokens for codes, None unless settings ask for it
     """
 
@@ -189,6 +200,13 @@ class Node(Core):
             open_to_all=self.identity.tokens is None,
             now_ms=unix_ms,
             new_lineage=uuid7,
+            quota=SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic),
+        )
+        self.users = Occupancy(
+            "documents open at once for one user", self._bound("max_connections_per_user")
+        )
+        self.addresses = Occupancy(
+            "connections from one address", settings.pick(EdgeOptions).max_connections_per_address
         )
         self._audit = _audit(settings)
         self._watch_access = AccessWatch(
@@ -204,8 +222,14 @@ class Node(Core):
         self._watch()
         self.app = self._build_app()
 
+    def _bound(self, name: str) -> int:
+        """One of the bounds for users, which hold where users are who they say."""
+        return 0 if self.settings.auth == "none" else int(getattr(self.settings.pick(EdgeOptions), name))
+
     def _watch(self) -> None:
         self.metrics.add("edge", self.connections.stats)
+        self.metrics.add("users", self.users.stats)
+        self.metrics.add("addresses", self.addresses.stats)
         self.metrics.add("access", self._watch_access.stats)
         self.metrics.add("audit", self._audit.stats)
         if self.identity.tokens is not None:
@@ -239,6 +263,12 @@ class Node(Core):
             lifespan=self._lifespan,
         )
         app.add_middleware(HostGuard, hosts=self._hosts(), origins=origins)
+        settings = self.settings
+        if settings.auth != "none":
+            bounds = settings.pick(EdgeOptions)
+            app.add_middleware(RateLimit, storage=storage_at(settings.redis), options=bounds)
+        if settings.trusted_proxies:
+            app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
         return app
 
     @asynccontextmanager
@@ -267,7 +297,9 @@ class Node(Core):
             durability=self.backplane.durability,
             limits=self.settings.limits,
         )
-        self._entrance = Entrance(admission, self.connections, self.tasks)
+        self._entrance = Entrance(
+            admission, self.connections, self.tasks, users=self.users, addresses=self.addresses
+        )
         self._accepting = True
         return self
 
@@ -321,6 +353,7 @@ async def running_server(
     Raises CouldNotStart for whatever is wrong around the server.
     """
     listener = listen(settings.host, settings.port)
+    tls = _tls(settings)
     try:
         node = Node(settings, on_code=on_code)
         async with AsyncExitStack() as stack:
@@ -332,9 +365,10 @@ async def running_server(
                 websocket_protocol=WebSocketProtocol,
                 send_away=node.send_away,
                 stop_grace_s=settings.stop_grace_s,
+                tls=tls,
             )
             await stack.enter_async_context(door)
-            yield RunningServer(url_of(listener), node)
+            yield RunningServer(url_of(listener, tls), node)
     finally:
         listener.close()
 
@@ -393,6 +427,13 @@ async def _cool(backplane: RedisBackplane, idle_ms: int) -> None:
     await backplane.cool_idle(unix_ms() - idle_ms, COOLED_PER_ROUND)
 
 
+def _webhooks(settings: Settings) -> Webhooks | None:
+    url, secret = settings.webhook_url, settings.webhook_secret
+    if url is None or secret is None:
+        return None
+    return Webhooks(WebhookOptions(url, secret.get_secret_value().encode()))
+
+
 def _new_node_id() -> NodeId:
     """One per start: what a node of the same host wrote before it was killed is another's."""
     return NodeId(f"{socket.gethostname()[:32]}-{secrets.token_hex(4)}")
@@ -435,6 +476,12 @@ def _identity(backplane: Backplane, settings: Settings) -> Identity:
         return Identity(backplane, options, time.time, time.monotonic, by_token=settings.auth == "token")
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Tls(settings.tls_certificate, settings.tls_key)
 
 
 def _audit(settings: Settings) -> Audit:

@@ -128,6 +128,14 @@ class Settings(_Bounds):
     operators: tuple[str, ...] = Field(
         default=(), description="User who may revoke what belongs to others; may be repeated."
     )
+    tls_certificate: Path | None = Field(
+        default=None, description="Certificate chain (PEM) to serve https and wss with; needs --tls-key."
+    )
+    tls_key: Path | None = Field(default=None, description="Key (PEM) of --tls-certificate.")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description="Address or network of a proxy whose X-Forwarded-For is believed; may be repeated.",
+    )
     encryption_keys_file: Path | None = Field(
         default=None, description="Master keys; given, everything people write is stored encrypted."
     )
@@ -136,6 +144,12 @@ class Settings(_Bounds):
     )
     audit_file: Path | None = Field(
         default=None, description="File to which the audit log is appended, besides the ordinary log."
+    )
+    webhook_url: str | None = Field(
+        default=None, description="Where to POST a signed notice when a run waits or ends."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Shared secret that signs those notices; 16 characters or more."
     )
     public_url: str | None = Field(default=None, description="Address that devices use, behind a proxy.")
     allowed_origins: tuple[str, ...] = Field(
@@ -187,6 +201,20 @@ class Settings(_Bounds):
             return url
         raise ValueError("must be a URL such as redis://127.0.0.1:6379/0")
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook_scheme(cls, url: str | None) -> str | None:
+        if url is None or (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+            return url
+        raise ValueError("must be a URL such as https://example.com/threadline")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _webhook_secret_length(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None or len(secret.get_secret_value()) >= 16:
+            return secret
+        raise ValueError("must have 16 characters or more")
+
     @field_validator("agent")
     @classmethod
     def _agent_shape(cls, agents: tuple[str, ...]) -> tuple[str, ...]:
@@ -203,6 +231,8 @@ class Settings(_Bounds):
                 "--redis and --data exclude each other: with --redis sessions live in Redis, with --data "
                 "in that directory. Leave one of them out."
             )
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ValueError("--webhook-url and --webhook-secret go together: notices are signed.")
         self._check_auth()
         self._check_encryption()
         if self.redis is not None and self.auth == "pairing":
@@ -218,6 +248,8 @@ class Settings(_Bounds):
         return self
 
     def _check_encryption(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("--tls-certificate and --tls-key go together; give both or none.")
         if self.encryption_keys_file is not None and self.encryption_keys is not None:
             raise ValueError("--encryption-keys-file and --encryption-keys exclude each other; give one.")
 
@@ -235,6 +267,18 @@ class Settings(_Bounds):
             )
         if not (self.auth_issuer and self.auth_audience):
             raise ValueError("--auth-issuer and --auth-audience cannot be empty: tokens must state both.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError(
+                    f"must be an address or a network such as 10.0.0.0/8; {proxy} is not"
+                ) from None
+        return proxies
 
     @field_validator("auth_jwks_url")
     @classmethod

@@ -12,6 +12,7 @@ from threadline.agents.agent import Agent
 from threadline.agents.driver import Task, Turn
 from threadline.agents.execution import Execution, Outcome
 from threadline.agents.recorder import DocumentRecorder, lost
+from threadline.document.branches import line_before
 from threadline.document.lifecycle import RunStatus
 from threadline.document.runs import Run
 from threadline.document.session_document import SessionDocument
@@ -174,19 +175,23 @@ class RunExecution:
 
 
 def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
-    """What the agent is given: the transcript without what is still to be answered, then what it is asked,
-    and what an attempt before this one was told meanwhile.
+    """What the agent is given: what leads to what it is asked, then that, and what an attempt before this one
+    was told meanwhile.
 
-    Messages that wait for a run after this one are left out, and so is a reply of an earlier attempt.
+    Other versions of messages, and what followed them, are left out. Messages that wait for a run after this one are left out, and so is a reply of an earlier attempt.
     """
     others = [other for other in map(document.runs.fields, document.runs.ids()) if other.number > run.number]
     later = [text_of(other.input.get("message")) for other in others]
     joined = [text_of(other.input.get("message")) for other in others if other.joined == run.id]
     asked = [text_of(run.input.get("message")), *joined]
     left_out = {run.message, *asked, *later} - {""}
-    ids = [message_id for message_id in document.messages.ids() if message_id not in left_out]
-    ids = ids[-limit:] + [message_id for message_id in asked if message_id]
-    return [as_turn(message) for message in map(document.messages.get, ids) if message is not None]
+    question = asked[0]
+    ids = [name for name in document.messages.ids() if name == question or name not in left_out]
+    # One more than the limit, since the question may be among them.
+    read = [message for message in map(document.messages.get, ids[-limit - 1 :]) if message is not None]
+    told = [document.messages.get(message_id) for message_id in asked if message_id]
+    found = [*line_before(read, question)[-limit:], *told]
+    return [as_turn(message) for message in found if message is not None]
 
 
 def _as_dict(context: JSON) -> dict[str, JSON]:

@@ -78,7 +78,7 @@ class Webhooks:
             self._dropped += 1
 
     def stats(self) -> dict[str, float]:
-        return {"webhooks_sent": self._sent, "webhooks_dropped": self._dropped}
+        return {"sent": self._sent, "dropped": self._dropped, "queued": self._queue.qsize()}
 
     async def run(self) -> None:
         async with self._client, asyncio.TaskGroup() as tasks:

@@ -21,7 +21,7 @@ from threadline_server.edge.http.run_request import NewRun
 from threadline_server.edge.http.run_view import RunView, view_of_run
 from threadline_server.edge.http.sessions import SessionPath, SessionView
 from threadline_server.edge.http.sessions import view as view_of_session
-from threadline_server.edge.http.streams import Streams
+from threadline_server.edge.http.streams import Form, Streams
 from threadline_server.rooms.registry import Rooms
 
 _FOR_ONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE)
@@ -100,13 +100,14 @@ def run_routes(rooms: Rooms, access: Access, streams: Streams, caller: Caller) -
         me: Me,
         session: SessionPath,
         run: Annotated[str | None, Query(max_length=256, description="Default: the latest.")] = None,
+        form: Annotated[Form, Query(alias="format", description="Our own events, or AG-UI's.")] = "events",
         last_event_id: Annotated[str | None, Header(max_length=256)] = None,
     ) -> StreamingResponse:
         """Events of a run as server-sent events, after `Last-Event-ID` where one is sent."""
         actor = await actor_in(session, me)
         document = DocumentName(session)
         followed = run or await streams.latest_run(document)
-        frames: AsyncIterator[bytes] = streams.follow(document, actor, me, followed, last_event_id)
+        frames: AsyncIterator[bytes] = streams.follow(document, actor, me, followed, last_event_id, form=form)
         return StreamingResponse(frames, media_type="text/event-stream", headers=_NO_BUFFERING)
 
     return router

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Literal, TypeAlias
 
 from threadline.actors import Actor
+from threadline.document.ag_ui import AgUiEncoder
 from threadline.document.events import Event, is_finished
 from threadline.document.intents import RunIntent
 from threadline.document.session_document import SessionDocument
@@ -19,6 +21,8 @@ from threadline_server.edge.authentication import Principal
 from threadline_server.edge.http.asking import NoRun
 from threadline_server.rooms.onlooker import Onlooker, looking_on
 from threadline_server.rooms.registry import Rooms
+
+Form: TypeAlias = Literal["events", "ag-ui"]
 
 HEARTBEAT_S = 15.0
 _HEARTBEAT = b": alive\n\n"
@@ -58,25 +62,39 @@ class Streams:
         raise NoRun("There is no run in this session yet; ask for one first.")
 
     async def follow(
-        self, document: DocumentName, actor: Actor, principal: Principal, run: str, after: str | None
+        self,
+        document: DocumentName,
+        actor: Actor,
+        principal: Principal,
+        run: str,
+        after: str | None,
+        *,
+        form: Form = "events",
     ) -> AsyncIterator[bytes]:
         """Frames of the events after the one with the id `after`, until the run is done."""
         room = await self._rooms.open(document)
         with looking_on(room, actor) as onlooker:
             self._open[onlooker] = (document, principal)
             try:
-                async for frame in self._frames(onlooker, run, after):
+                async for frame in self._frames(document, onlooker, run, after, form):
                     yield frame
             finally:
                 del self._open[onlooker]
 
-    async def _frames(self, onlooker: Onlooker, run: str, after: str | None) -> AsyncIterator[bytes]:
+    async def _frames(
+        self, name: DocumentName, onlooker: Onlooker, run: str, after: str | None, form: Form
+    ) -> AsyncIterator[bytes]:
         while onlooker.ended is None:
             seen = onlooker.changes.count
-            events = SessionDocument(onlooker.document()).events(run, after)
+            document = SessionDocument(onlooker.document())
+            events = document.events(run, after)
             if events:
                 after = events[-1].id
-                yield b"".join(map(frame_of, events))
+                if form == "ag-ui":
+                    encoder = AgUiEncoder(document, name, run)
+                    yield b"".join(ag_ui_frame_of(encoder, event) for event in events)
+                else:
+                    yield b"".join(map(frame_of, events))
                 if is_finished(events):
                     return
             try:
@@ -84,6 +102,14 @@ class Streams:
                     await onlooker.changes.until(lambda seen=seen: onlooker.changes.count > seen)  # type: ignore[misc]
             except TimeoutError:
                 yield _HEARTBEAT
+
+
+def ag_ui_frame_of(encoder: AgUiEncoder, event: Event) -> bytes:
+    """What AG-UI makes of one event; the last of its frames carries the id to go on after."""
+    frames = [f"data: {json.dumps(theirs, ensure_ascii=False)}\n\n" for theirs in encoder.encode(event)]
+    if frames:
+        frames[-1] = f"id: {event.id}\n{frames[-1]}"
+    return "".join(frames).encode()
 
 
 def frame_of(event: Event) -> bytes:
