@@ -178,7 +178,8 @@ def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
     """What the agent is given: what leads to what it is asked, then that, and what an attempt before this one
     was told meanwhile.
 
-    Other versions of messages, and what followed them, are left out. Messages that wait for a run after this one are left out, and so is a reply of an earlier attempt.
+    Other versions of messages, and what followed them, are left out, and so are messages that wait for a run
+    after this one, and a reply of an earlier attempt.
     """
     others = [other for other in map(document.runs.fields, document.runs.ids()) if other.number > run.number]
     later = [text_of(other.input.get("message")) for other in others]

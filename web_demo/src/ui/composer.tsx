@@ -3,6 +3,8 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { shiftCaret, spliceBetween } from "../threadline/document/text_edit.ts";
 import { Icon } from "./icons.tsx";
+import type { OnBusy } from "../threadline/index.ts";
+import { BusyPolicy, Queue } from "./queue.tsx";
 import type { SessionModel } from "./session_model.ts";
 import { words } from "./words/words.ts";
 
@@ -16,6 +18,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
   const typing = useTyping(model);
   const text = useSignal(model.draft.value);
   const busy = useComputed(() => model.runs.value.some(({ ended_at }) => ended_at === undefined));
+  const onBusy = useSignal<OnBusy>("enqueue");
   const { session } = model;
 
   useEffect(
@@ -39,7 +42,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
   const send = (): void => {
     const message = area.current?.value.trim();
     if (!message || !session.canWrite) return;
-    void session.send(message);
+    model.send(message, busy.value ? { on_busy: onBusy.value } : {});
     follow(area.current, "");
     text.value = "";
     typing(false);
@@ -47,6 +50,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Escape" && busy.value) session.stop();
+    if (event.key === "ArrowUp" && text.value === "" && editLast(model)) return event.preventDefault();
     // While an input method composes, Enter picks a candidate. 229 is what some browsers say instead.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
@@ -56,6 +60,8 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
   return (
     <div class="composer">
       <div class="column">
+        <Queue model={model} />
+        {busy.value && session.canWrite && <BusyPolicy policy={onBusy} />}
         <div class="box">
           <textarea
             id="composer"
@@ -105,6 +111,14 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** Begins to edit the last message of one's own that is shown; false where there is none. */
+function editLast(model: SessionModel): boolean {
+  const { user } = model.session;
+  const last = model.line.peek().findLast(({ message }) => message.role === "user" && message.author.user === user && message.seq);
+  if (last) model.editing.value = last.message.id;
+  return last !== undefined;
 }
 
 /** Shows `draft` in the field without moving the caret from the words it stands at. */

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { memo } from "preact/compat";
 import type { Message, RunSnapshot, Session } from "../threadline/index.ts";
 import { ApprovalCard } from "./approval_card.tsx";
@@ -10,36 +11,142 @@ import type { SessionModel } from "./session_model.ts";
 import { Steps } from "./steps.tsx";
 import { words } from "./words/words.ts";
 
+export interface Versions {
+  /** Which of its versions this is, from 1, and how many there are. */
+  version: number;
+  of: number;
+}
+
+interface UserProps extends Versions {
+  message: Message;
+  model: SessionModel;
+}
+
 /** What a person said: dim until the server has it. */
-export function UserMessage({ message, model }: { message: Message; model: SessionModel }): JSX.Element {
-  const { chat } = words();
+export function UserMessage({ message, model, version, of }: UserProps): JSX.Element {
+  const { chat, versions } = words();
   const mine = message.author.user === model.session.user;
   const sent = message.seq !== undefined;
   const offline = !sent && model.saved.value.word === "offline";
   const classes = `message user${mine ? "" : " other"}${sent ? "" : " unsaved"}`;
   const { name, user, device } = message.author;
   const fromHere = mine && device === model.session.device;
+  const editing = model.editing.value === message.id;
   return (
     <article class={classes} data-testid="message" data-role="user" data-id={message.id} data-sent={sent}>
-      <div class="bubble" dir="auto">
-        {message.status === "retracted" ? <span class="retracted">{chat.retracted}</span> : message.text}
-      </div>
+      {editing ? (
+        <EditForm message={message} model={model} />
+      ) : (
+        <div class="bubble" dir="auto">
+          {message.status === "retracted" ? <span class="retracted">{chat.retracted}</span> : message.text}
+        </div>
+      )}
       <div class="meta">
         {!fromHere && <span>{chat.from(name || user, device)}</span>}
         {!sent && <span>{offline ? chat.waitingToSend : chat.sending}</span>}
+        <VersionSwitch message={message.id} model={model} version={version} of={of} />
+        {mine && sent && !editing && model.session.canWrite && (
+          <button
+            class="icon-button quiet"
+            type="button"
+            data-testid="edit"
+            aria-label={versions.edit}
+            title={versions.edit}
+            onClick={() => (model.editing.value = message.id)}
+          >
+            <Icon name="pencil" />
+          </button>
+        )}
       </div>
     </article>
   );
 }
 
-interface AssistantProps {
+/** `< 2/3 >` where there are versions; it chooses for this device alone. */
+function VersionSwitch({ message, model, version, of }: Versions & { message: string; model: SessionModel }): JSX.Element | null {
+  const { versions } = words();
+  if (of < 2) return null;
+  const button = (step: number, label: string, disabled: boolean): JSX.Element => (
+    <button
+      class="icon-button"
+      type="button"
+      data-testid={step < 0 ? "previous-version" : "next-version"}
+      aria-label={label}
+      disabled={disabled}
+      onClick={() => model.turn(message, step)}
+    >
+      <Icon name={step < 0 ? "left" : "right"} />
+    </button>
+  );
+  return (
+    <span class="versions" data-testid="versions" role="group" aria-label={versions.which(version, of)}>
+      {button(-1, versions.previous, version === 1)}
+      <span dir="ltr">
+        {version}/{of}
+      </span>
+      {button(1, versions.next, version === of)}
+    </span>
+  );
+}
+
+function EditForm({ message, model }: { message: Message; model: SessionModel }): JSX.Element {
+  const { app, versions } = words();
+  const area = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    area.current?.focus();
+    area.current?.setSelectionRange(message.text.length, message.text.length);
+  }, []);
+  const close = (): void => {
+    model.editing.value = undefined;
+    document.querySelector<HTMLElement>("#composer")?.focus();
+  };
+  const send = (): void => {
+    const text = area.current?.value.trim();
+    if (text) model.edit(message.id, text);
+    close();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Escape") close();
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <div class="edit-form">
+      <textarea
+        class="input"
+        ref={area}
+        data-testid="edit-text"
+        aria-label={versions.label}
+        dir="auto"
+        rows={2}
+        defaultValue={message.text}
+        onKeyDown={onKeyDown}
+      />
+      <div class="actions">
+        <button class="button" type="button" onClick={close}>
+          {app.cancel}
+        </button>
+        <button class="button primary" type="button" data-testid="edit-send" onClick={send}>
+          {versions.send}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+interface AssistantProps extends Versions {
   message: Message;
   run: RunSnapshot | undefined;
-  session: Session;
+  model: SessionModel;
+  /** Whether it may be answered again from here: the last answer that is shown. */
+  last: boolean;
 }
 
 /** What the agent said, with the steps that led to it. Drawn again only when its message or run has changed. */
-export const AssistantMessage = memo(function AssistantMessage({ message, run, session }: AssistantProps): JSX.Element {
+export const AssistantMessage = memo(function AssistantMessage(props: AssistantProps): JSX.Element {
+  const { message, run, model } = props;
+  const { session } = model;
   const { chat } = words();
   const streaming = message.status === "streaming";
   return (
@@ -55,15 +162,16 @@ export const AssistantMessage = memo(function AssistantMessage({ message, run, s
         )}
         {streaming && message.text === "" && run?.status !== "waiting" && <Dots />}
         <Ending message={message} run={run} />
-        {!streaming && message.text !== "" && <Tools message={message} />}
+        {!streaming && <Tools {...props} />}
       </div>
     </article>
   );
 });
 
 /** A run that has written nothing yet: it waits for its turn, thinks, or uses its first tool. */
-export function PendingAnswer({ run, session }: { run: RunSnapshot; session: Session }): JSX.Element {
-  const { chat } = words();
+export function PendingAnswer({ run, model }: { run: RunSnapshot; model: SessionModel }): JSX.Element {
+  const { chat, versions } = words();
+  const { session } = model;
   const over = run.ended_at !== undefined;
   return (
     <article class="message assistant" data-testid="pending" data-status={run.status}>
@@ -73,7 +181,13 @@ export function PendingAnswer({ run, session }: { run: RunSnapshot; session: Ses
         <Approvals run={run} session={session} />
         {!over && run.status !== "waiting" && <Dots />}
         {over && run.error && <p class="bad">{run.error.message}</p>}
-        {over && !run.error && run.status === "cancelled" && <p class="meta">{chat.stopped}</p>}
+        {over && !run.error && run.status === "cancelled" && <p class="meta" data-testid="stopped">{chat.stopped}</p>}
+        {over && run.input.message && session.canWrite && (
+          <button class="button retry" type="button" data-testid="retry" onClick={() => model.answerAgain(run.input.message)}>
+            <Icon name="again" />
+            {versions.retry}
+          </button>
+        )}
       </div>
     </article>
   );
@@ -131,8 +245,8 @@ function Ending({ message, run }: { message: Message; run: RunSnapshot | undefin
 
 const COPIED_MS = 1_500;
 
-function Tools({ message }: { message: Message }): JSX.Element {
-  const { app } = words();
+function Tools({ message, model, version, of, last }: AssistantProps): JSX.Element {
+  const { app, versions } = words();
   const copied = useSignal(false);
   const copy = async (): Promise<void> => {
     await copyText(message.text);
@@ -140,11 +254,28 @@ function Tools({ message }: { message: Message }): JSX.Element {
     setTimeout(() => (copied.value = false), COPIED_MS);
   };
   const label = copied.value ? app.copied : app.copy;
+  const again = message.status === "complete" ? versions.again : versions.retry;
+  const question = message.parent;
   return (
     <div class="tools">
-      <button class="icon-button" type="button" aria-label={label} title={label} onClick={() => void copy()}>
-        <Icon name={copied.value ? "check" : "copy"} />
-      </button>
+      <VersionSwitch message={message.id} model={model} version={version} of={of} />
+      {message.text !== "" && (
+        <button class="icon-button" type="button" aria-label={label} title={label} onClick={() => void copy()}>
+          <Icon name={copied.value ? "check" : "copy"} />
+        </button>
+      )}
+      {last && question && model.session.canWrite && (
+        <button
+          class="icon-button"
+          type="button"
+          data-testid="again"
+          aria-label={again}
+          title={again}
+          onClick={() => model.answerAgain(question)}
+        >
+          <Icon name="again" />
+        </button>
+      )}
     </div>
   );
 }

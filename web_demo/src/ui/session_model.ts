@@ -1,12 +1,18 @@
 /** One open session as signals: read off the document at most once per frame, whatever streams in. */
 
-import { signal, type Signal } from "@preact/signals";
+import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Intent, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
+import { lineOf, parentOf, type Choices, type Placed } from "../threadline/document/branches.ts";
+import type { SendOptions } from "../threadline/index.ts";
 import type { CloseReason, Hello, Recovery } from "../threadline/index.ts";
 
 export class SessionModel {
   readonly session: Session;
   readonly messages: Signal<readonly Message[]>;
+  /** Which versions this device shows where there are several; empty follows the newest question. */
+  readonly choices = signal<Choices>(new Map());
+  /** The messages that are shown. */
+  readonly line: ReadonlySignal<readonly Placed[]>;
   readonly runs: Signal<readonly RunSnapshot[]>;
   /** Requests of which the server has made no run yet. */
   readonly asked: Signal<readonly Intent[]>;
@@ -22,6 +28,8 @@ export class SessionModel {
   /** What came of the last reset, until the person has seen it. */
   readonly recovery = signal<Recovery | undefined>(undefined);
   readonly resetting = signal(false);
+  /** The message of one's own that is being edited. */
+  readonly editing = signal<string | undefined>(undefined);
 
   readonly #unsubscribe: (() => void)[];
   #frame = 0;
@@ -29,6 +37,7 @@ export class SessionModel {
   constructor(session: Session) {
     this.session = session;
     this.messages = signal(session.messages.all());
+    this.line = computed(() => lineOf(this.messages.value, this.choices.value));
     this.runs = signal(session.runs.all());
     this.asked = signal(undecided(session));
     this.state = signal(session.state.toJSON());
@@ -45,6 +54,35 @@ export class SessionModel {
       session.on("status", () => this.#readStatus()),
       session.on("presence", () => (this.present.value = session.presence.all())),
     ];
+  }
+
+  /** Sends a message that follows what is shown here, also where that is not the newest line. */
+  send(text: string, options: SendOptions = {}): void {
+    const shown = this.line.peek().at(-1)?.message.id;
+    const usual = this.choices.peek().size > 0 ? lineOf(this.messages.peek()).at(-1)?.message.id : shown;
+    const parent = shown === undefined || shown === usual ? {} : { parent: shown };
+    void this.session.send(text, { ...parent, ...options });
+    this.choices.value = new Map();
+  }
+
+  /** Sends another version of a question of one's own; what answers the old one makes way. */
+  edit(question: string, text: string): void {
+    this.send(text, { parent: parentOf(this.messages.peek(), question), on_busy: "interrupt" });
+  }
+
+  /** Asks for another answer to a question. */
+  answerAgain(question: string): void {
+    void this.session.execute({ message: question, on_busy: "interrupt" });
+    const choices = new Map(this.choices.peek());
+    choices.delete(question);
+    this.choices.value = choices;
+  }
+
+  /** Shows the version that is `step` away from the one that is shown. */
+  turn(message: string, step: number): void {
+    const placed = this.line.peek().find((shown) => shown.message.id === message);
+    const wanted = placed?.versions[placed.version - 1 + step];
+    if (placed && wanted) this.choices.value = new Map(this.choices.peek()).set(placed.above, wanted);
   }
 
   /** What ends with the model. */

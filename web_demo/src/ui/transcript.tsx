@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Placed } from "../threadline/document/branches.ts";
 import type { Message, RunSnapshot } from "../threadline/index.ts";
 import { copyText } from "./clipboard.ts";
 import { Icon } from "./icons.tsx";
@@ -18,11 +19,11 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
   const log = useRef<HTMLDivElement>(null);
   const atEnd = useSignal(true);
   const most = useSignal(PAGE);
-  const messages = model.messages.value;
-  const shown = messages.slice(-most.value);
   const runs = useComputed(() => byMessage(model.runs.value));
+  const line = model.line.value.filter((placed) => !makesWay(placed, runs.value));
+  const shown = line.slice(-most.value);
 
-  const newest = messages.at(-1);
+  const newest = model.messages.value.at(-1);
   useLayoutEffect(() => {
     if (newest && isFromHere(newest, model)) atEnd.value = true;
   }, [newest?.id]);
@@ -57,14 +58,14 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
         onClick={copyCode}
       >
         <div class="column">
-          {shown.length < messages.length && (
+          {shown.length < line.length && (
             <button class="button earlier" type="button" onClick={() => (most.value += PAGE)}>
               {chat.earlier}
             </button>
           )}
-          {messages.length === 0 && <Empty model={model} />}
-          {shown.map((message) => (
-            <Line key={message.id} message={message} runs={runs.value} model={model} />
+          {line.length === 0 && <Empty model={model} />}
+          {shown.map((placed) => (
+            <Line key={placed.message.id} placed={placed} last={placed === line.at(-1)} runs={runs.value} model={model} />
           ))}
         </div>
       </div>
@@ -99,23 +100,32 @@ function byMessage(runs: readonly RunSnapshot[]): RunsByMessage {
   };
 }
 
+/** An answer while another one to the same question is begun. */
+function makesWay({ message }: Placed, { asked }: RunsByMessage): boolean {
+  const run = message.role === "user" || !message.parent ? undefined : asked.get(message.parent);
+  return run !== undefined && run.ended_at === undefined && run.message === "";
+}
+
 interface LineProps {
-  message: Message;
+  placed: Placed;
+  last: boolean;
   runs: RunsByMessage;
   model: SessionModel;
 }
 
 /** A message; beneath a question, the run that has not written a word yet. */
-function Line({ message, runs, model }: LineProps): JSX.Element {
+function Line({ placed, last, runs, model }: LineProps): JSX.Element {
+  const { message, version, versions } = placed;
+  const which = { version, of: versions.length };
   if (message.role !== "user") {
-    return <AssistantMessage message={message} run={runs.replies.get(message.id)} session={model.session} />;
+    return <AssistantMessage message={message} run={runs.replies.get(message.id)} model={model} last={last} {...which} />;
   }
   const run = runs.asked.get(message.id);
   const hasReply = run !== undefined && run.message !== "" && model.session.messages.get(run.message) !== undefined;
   return (
     <>
-      <UserMessage message={message} model={model} />
-      {run && !hasReply && <PendingAnswer run={run} session={model.session} />}
+      <UserMessage message={message} model={model} {...which} />
+      {run && !hasReply && <PendingAnswer run={run} model={model} />}
       {!run && message.seq && isAsked(model, message.id) && <AskedAnswer />}
     </>
   );
@@ -142,7 +152,7 @@ function Empty({ model }: { model: SessionModel }): JSX.Element {
             type="button"
             data-testid="starter"
             disabled={!model.session.canWrite}
-            onClick={() => void model.session.send(starter)}
+            onClick={() => model.send(starter)}
           >
             {starter}
           </button>
