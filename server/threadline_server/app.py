@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from threadline.agents import Agent, as_agent
 from threadline.errors import ConfigurationError, StoreError
@@ -42,13 +43,16 @@ from threadline_server.edge.connections import Connections
 from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.api import HttpApi, build_api
+from threadline_server.edge.http.rate_limit import RateLimit, storage_at
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http_protocol import HttpProtocol
 from threadline_server.edge.identity import Identity, TokenOptions
 from threadline_server.edge.invitations import Invitations
+from threadline_server.edge.occupancy import Occupancy
 from threadline_server.edge.options import EdgeOptions
 from threadline_server.edge.origins import Origins
 from threadline_server.edge.pairing import Pairing, kept_key
+from threadline_server.edge.session_quota import SessionQuota
 from threadline_server.edge.socket_routes import socket_routes
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
 from threadline_server.rooms.draft import Created
@@ -57,7 +61,7 @@ from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.webhooks import WebhookOptions, Webhooks, tell_nobody
 from threadline_server.runs.worker import Worker, hint_at
-from threadline_server.serving import listen, serving, url_of
+from threadline_server.serving import Tls, listen, serving, url_of
 from threadline_server.settings import Settings, is_loopback
 from threadline_server.startup import CouldNotStart
 from threadline_server.telemetry.audit import Audit
@@ -179,6 +183,7 @@ class Node(Core):
     connections:  every socket
     streams:      every stream of server-sent events
     app:          the ASGI application, sockets included
+    users, addresses: how much each has open
     pairing:      gives out tokens for codes, None unless settings ask for it
     """
 
@@ -195,6 +200,13 @@ class Node(Core):
             open_to_all=self.identity.tokens is None,
             now_ms=unix_ms,
             new_lineage=uuid7,
+            quota=SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic),
+        )
+        self.users = Occupancy(
+            "documents open at once for one user", self._bound("max_connections_per_user")
+        )
+        self.addresses = Occupancy(
+            "connections from one address", settings.pick(EdgeOptions).max_connections_per_address
         )
         self._audit = _audit(settings)
         self._watch_access = AccessWatch(
@@ -210,8 +222,14 @@ class Node(Core):
         self._watch()
         self.app = self._build_app()
 
+    def _bound(self, name: str) -> int:
+        """One of the bounds for users, which hold where users are who they say."""
+        return 0 if self.settings.auth == "none" else int(getattr(self.settings.pick(EdgeOptions), name))
+
     def _watch(self) -> None:
         self.metrics.add("edge", self.connections.stats)
+        self.metrics.add("users", self.users.stats)
+        self.metrics.add("addresses", self.addresses.stats)
         self.metrics.add("access", self._watch_access.stats)
         self.metrics.add("audit", self._audit.stats)
         if self.identity.tokens is not None:
@@ -245,6 +263,12 @@ class Node(Core):
             lifespan=self._lifespan,
         )
         app.add_middleware(HostGuard, hosts=self._hosts(), origins=origins)
+        settings = self.settings
+        if settings.auth != "none":
+            bounds = settings.pick(EdgeOptions)
+            app.add_middleware(RateLimit, storage=storage_at(settings.redis), options=bounds)
+        if settings.trusted_proxies:
+            app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
         return app
 
     @asynccontextmanager
@@ -273,7 +297,9 @@ class Node(Core):
             durability=self.backplane.durability,
             limits=self.settings.limits,
         )
-        self._entrance = Entrance(admission, self.connections, self.tasks)
+        self._entrance = Entrance(
+            admission, self.connections, self.tasks, users=self.users, addresses=self.addresses
+        )
         self._accepting = True
         return self
 
@@ -327,6 +353,7 @@ async def running_server(
     Raises CouldNotStart for whatever is wrong around the server.
     """
     listener = listen(settings.host, settings.port)
+    tls = _tls(settings)
     try:
         node = Node(settings, on_code=on_code)
         async with AsyncExitStack() as stack:
@@ -338,9 +365,10 @@ async def running_server(
                 websocket_protocol=WebSocketProtocol,
                 send_away=node.send_away,
                 stop_grace_s=settings.stop_grace_s,
+                tls=tls,
             )
             await stack.enter_async_context(door)
-            yield RunningServer(url_of(listener), node)
+            yield RunningServer(url_of(listener, tls), node)
     finally:
         listener.close()
 
@@ -448,6 +476,12 @@ def _identity(backplane: Backplane, settings: Settings) -> Identity:
         return Identity(backplane, options, time.time, time.monotonic, by_token=settings.auth == "token")
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Tls(settings.tls_certificate, settings.tls_key)
 
 
 def _audit(settings: Settings) -> Audit:

@@ -7,6 +7,8 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -46,9 +48,18 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --host and --port."
 
 
-def url_of(listener: socket.socket) -> str:
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A certificate chain and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+def url_of(listener: socket.socket, tls: Tls | None = None) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Server(uvicorn.Server):
@@ -74,6 +85,7 @@ async def serving(
     websocket_protocol: type[asyncio.Protocol],
     send_away: SendAway,
     stop_grace_s: float,
+    tls: Tls | None = None,
 ) -> AsyncIterator[None]:
     """Serve `app` on `listener` until the block ends; the listener is closed then."""
     config = uvicorn.Config(
@@ -85,9 +97,14 @@ async def serving(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        ssl_certfile=None if tls is None else str(tls.certificate),
+        ssl_keyfile=None if tls is None else str(tls.key),
         timeout_graceful_shutdown=max(1, round(stop_grace_s)),
     )
-    config.load()
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise CouldNotStart(f"The TLS certificate or its key cannot be used: {error}.") from error
     server = Server(config, send_away)
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])

@@ -128,6 +128,14 @@ class Settings(_Bounds):
     operators: tuple[str, ...] = Field(
         default=(), description="User who may revoke what belongs to others; may be repeated."
     )
+    tls_certificate: Path | None = Field(
+        default=None, description="Certificate chain (PEM) to serve https and wss with; needs --tls-key."
+    )
+    tls_key: Path | None = Field(default=None, description="Key (PEM) of --tls-certificate.")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description="Address or network of a proxy whose X-Forwarded-For is believed; may be repeated.",
+    )
     encryption_keys_file: Path | None = Field(
         default=None, description="Master keys; given, everything people write is stored encrypted."
     )
@@ -240,6 +248,8 @@ class Settings(_Bounds):
         return self
 
     def _check_encryption(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("--tls-certificate and --tls-key go together; give both or none.")
         if self.encryption_keys_file is not None and self.encryption_keys is not None:
             raise ValueError("--encryption-keys-file and --encryption-keys exclude each other; give one.")
 
@@ -257,6 +267,18 @@ class Settings(_Bounds):
             )
         if not (self.auth_issuer and self.auth_audience):
             raise ValueError("--auth-issuer and --auth-audience cannot be empty: tokens must state both.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError(
+                    f"must be an address or a network such as 10.0.0.0/8; {proxy} is not"
+                ) from None
+        return proxies
 
     @field_validator("auth_jwks_url")
     @classmethod

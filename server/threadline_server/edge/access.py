@@ -9,6 +9,7 @@ from threadline.errors import Forbidden, SessionNotFound
 from threadline.ids import SessionId
 from threadline_server.backplane.base import Backplane, SessionRecord
 from threadline_server.edge.authentication import Principal
+from threadline_server.edge.session_quota import SessionQuota
 
 GRANTABLE = (Role.OWNER, Role.EDITOR, Role.VIEWER)
 
@@ -33,11 +34,13 @@ class Access:
         open_to_all: bool,
         now_ms: Callable[[], int],
         new_lineage: Callable[[], str],
+        quota: SessionQuota | None = None,
     ) -> None:
         self._backplane = backplane
         self._open_to_all = open_to_all
         self._now_ms = now_ms
         self._new_lineage = new_lineage
+        self._quota = quota
 
     async def look_up(self, session: SessionId, principal: Principal) -> tuple[SessionRecord, Role]:
         """The session and the caller's role in it.
@@ -52,8 +55,14 @@ class Access:
         try:
             record = await self._backplane.get_session(session)
         except SessionNotFound:
-            record = await self._backplane.create_session(self.new_record(session, principal))
+            record = await self.create(self.new_record(session, principal))
         return record, self._require(record, principal)
+
+    async def create(self, record: SessionRecord) -> SessionRecord:
+        """The session that is there now, `record` or an older one. Raises SessionDeleted, LimitExceeded."""
+        if self._quota is not None:
+            await self._quota.take(record.owner)
+        return await self._backplane.create_session(record)
 
     def _require(self, record: SessionRecord, principal: Principal) -> Role:
         role = self.role(record, principal)

@@ -13,6 +13,7 @@ from threadline.protocol.ywebsocket import AwarenessUpdate, QueryAwareness
 from threadline_server.edge.admission import Pass
 from threadline_server.edge.authentication import Principal
 from threadline_server.edge.connection import Connection
+from threadline_server.edge.occupancy import Occupancy
 from threadline_server.rooms.member import Encoder
 from threadline_server.rooms.room import Room
 
@@ -51,6 +52,7 @@ class DocumentChannel:
         "principal",
         "room",
         "token_wanted",
+        "users",
         "write",
     )
 
@@ -62,10 +64,14 @@ class DocumentChannel:
         self.actor: Actor
         self.principal: Principal
         self.token_wanted = False
+        self.users: Occupancy | None = None
         self.congested = connection.congested
         self.write: Callable[[bytes], None] = connection.transport.write
 
-    def enter(self, room: Room, admitted: Pass) -> None:
+    def enter(self, room: Room, admitted: Pass, users: Occupancy) -> None:
+        """Raises Dismissed where its user has too many documents open, of which `users` keeps count."""
+        users.enter(admitted.actor.user)
+        self.users = users
         self.actor = admitted.actor
         self.principal = admitted.principal
         self.room = room
@@ -73,6 +79,9 @@ class DocumentChannel:
 
     def leave(self) -> None:
         """Idempotent."""
+        users, self.users = self.users, None
+        if users is not None:
+            users.leave(self.actor.user)
         room, self.room = self.room, None
         if room is not None:
             room.leave(self)

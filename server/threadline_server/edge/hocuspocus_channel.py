@@ -165,8 +165,8 @@ class HocuspocusChannel(DocumentChannel):
         self.stage = Stage.OPEN
         granted = self._frames.other(encode_body(_granted(admitted.actor.role)))
         self.write(granted + self._frames.stateless(self._entrance.admission.hello(admitted)))
-        self.enter(room, admitted)
         try:
+            self.enter(room, admitted, self._entrance.users)
             for message in self._take_queue():
                 if self.stage is Stage.OPEN:
                     self._take(name, message)

@@ -28,6 +28,7 @@ class HocuspocusSocket:
     """
 
     __slots__ = (
+        "_address",
         "_channels",
         "_connection",
         "_denials",
@@ -41,7 +42,11 @@ class HocuspocusSocket:
         "query_token",
     )
 
-    def __init__(self, connection: Connection, entrance: Entrance, query_token: str = "") -> None:
+    def __init__(
+        self, connection: Connection, entrance: Entrance, query_token: str = "", address: str = ""
+    ) -> None:
+        """`address` was counted by the entrance."""
+        self._address = address
         self._connection = connection
         self.query_token = query_token
         self._entrance = entrance
@@ -127,6 +132,7 @@ class HocuspocusSocket:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._entrance.addresses.leave(self._address)
         channels, self._channels = self._channels, {}
         for channel in channels.values():
             channel.abandon()

@@ -16,9 +16,10 @@ from threadline.protocol import close_codes
 from threadline.protocol.close_codes import CloseCode
 from threadline.protocol.credentials import ATTRIBUTES, Credentials, from_pairs, parse_credentials
 from threadline.protocol.errors import Oversized
-from threadline_server.edge.connection import Connection
+from threadline_server.edge.connection import Connection, Dismissed
 from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.hocuspocus_socket import HocuspocusSocket
+from threadline_server.edge.http.rate_limit import is_of_this_machine
 from threadline_server.edge.origins import Origins
 from threadline_server.edge.refusal import refusal_of
 from threadline_server.edge.websocket_protocol import HANDOVER, Builder
@@ -53,10 +54,15 @@ async def _enter_hocuspocus(websocket: WebSocket, entrance: Entrance) -> None:
     if entrance.connections.full:
         await _refuse(websocket, entrance, close_codes.OVERLOADED)
         return
+    address = await _counted_address(websocket, entrance)
+    if address is None:
+        return
     connection = await _take_over(websocket, entrance)
-    if connection is not None:
-        token = websocket.query_params.get("token", "")
-        connection.serve(HocuspocusSocket(connection, entrance, token))
+    if connection is None:
+        entrance.addresses.leave(address)
+        return
+    token = websocket.query_params.get("token", "")
+    connection.serve(HocuspocusSocket(connection, entrance, token, address))
 
 
 async def _enter_ywebsocket(websocket: WebSocket, entrance: Entrance) -> None:
@@ -70,11 +76,34 @@ async def _enter_ywebsocket(websocket: WebSocket, entrance: Entrance) -> None:
     except Exception as error:  # noqa: BLE001 - answered with a code, and logged when unforeseen
         await _refuse(websocket, entrance, *refusal_of(error))
         return
+    address = await _counted_address(websocket, entrance)
+    if address is None:
+        return
     connection = await _take_over(websocket, entrance)
-    if connection is not None:
-        channel = YWebSocketChannel(connection, entrance.limits)
-        channel.enter(room, admitted)
+    if connection is None:
+        entrance.addresses.leave(address)
+        return
+    channel = YWebSocketChannel(connection, entrance, address)
+    try:
+        channel.enter(room, admitted, entrance.users)
+    except Dismissed as dismissed:
+        entrance.addresses.leave(address)
+        connection.fail(dismissed)
+    else:
         connection.serve(channel)
+
+
+async def _counted_address(websocket: WebSocket, entrance: Entrance) -> str | None:
+    """Where the client is, counted; None when it was turned away. This machine is not counted."""
+    address = websocket.client.host if websocket.client else ""
+    if is_of_this_machine(address):
+        return ""
+    try:
+        entrance.addresses.enter(address)
+    except Dismissed as dismissed:
+        await _refuse(websocket, entrance, dismissed.close, dismissed.detail)
+        return None
+    return address
 
 
 def _query_credentials(query: QueryParams, max_token_bytes: int) -> Credentials:

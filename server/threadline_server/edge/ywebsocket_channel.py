@@ -8,6 +8,7 @@ from threadline.protocol.ywebsocket import HEARTBEAT, decode_from_client
 from threadline_server.edge.connection import Connection
 from threadline_server.edge.document_channel import DocumentChannel, plain_bytes
 from threadline_server.edge.encoders import YWEBSOCKET
+from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.frames import binary_frame
 
 ENVELOPE_BYTES = 16
@@ -19,11 +20,14 @@ _HEARTBEAT = binary_frame(HEARTBEAT)
 class YWebSocketChannel(DocumentChannel):
     """Both the receiver of the socket and the member of the room."""
 
-    __slots__ = ("_limits",)
+    __slots__ = ("_address", "_entrance", "_limits")
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
+    def __init__(self, connection: Connection, entrance: Entrance, address: str = "") -> None:
+        """`address` was counted by the entrance."""
         super().__init__(connection, YWEBSOCKET)
-        self._limits = limits
+        self._address = address
+        self._entrance = entrance
+        self._limits = entrance.limits
 
     def receive(self, message: bytes) -> None:
         room = self.room
@@ -41,6 +45,7 @@ class YWebSocketChannel(DocumentChannel):
         return _HEARTBEAT
 
     def lost(self) -> None:
+        self._entrance.addresses.leave(self._address)
         self.leave()
 
     def close_document(self, code: int, reason: str) -> None:

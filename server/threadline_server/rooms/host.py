@@ -25,6 +25,7 @@ class Counts:
     known: int = 0
     gaps: int = 0
     refused: int = 0
+    outgrown: int = 0
     malformed: int = 0
     turns: int = 0
     foreign_turns: int = 0

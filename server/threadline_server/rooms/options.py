@@ -27,6 +27,9 @@ class RoomOptions:
     refuse_bytes: int = 80 * MIB
     """The same, above which a writer is sent away: it fits one full step 2 more than `pause_bytes`."""
 
+    max_session_bytes: int = 256 * MIB
+    """Stored bytes of one document, above which nothing more of a device is taken."""
+
     max_early_turns: int = 10_000
     """Turns of other nodes that came ahead of the one that is next."""
 

@@ -359,7 +359,7 @@ class Room:
         options = self.host.options
         size = self.log.tail.size
         if size <= options.pause_bytes:
-            return False
+            return self._outgrown(contributor)
         if size > options.refuse_bytes:
             self.expel(contributor, close_codes.STORE_UNAVAILABLE)
             return True
@@ -369,6 +369,17 @@ class Room:
             self._held.add(contributor)
             contributor.hold(True)
         return False
+
+    def _outgrown(self, contributor: Contributor) -> bool:
+        """End it for a device that writes into a document that is as large as one may be."""
+        log = self.log
+        if log.base_bytes + log.tail_bytes <= self.host.options.max_session_bytes:
+            return False
+        if not isinstance(contributor, Seat):
+            return False
+        self.host.counts.outgrown += 1
+        self.expel(contributor, close_codes.QUOTA_EXCEEDED, "this session is as large as one may be")
+        return True
 
     def eased(self) -> None:
         if self._held:

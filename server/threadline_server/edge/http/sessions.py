@@ -120,7 +120,7 @@ def session_routes(backplane: Backplane, rooms: Rooms, access: Access, caller: C
             parent=wanted.parent,
             labels=tuple(wanted.labels),
         )
-        stored = await backplane.create_session(offered)
+        stored = await access.create(offered)
         if stored.lineage != offered.lineage:
             if stored.owner != me.user:
                 raise SessionExists("A session with this id exists already; choose another.")
