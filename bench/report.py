@@ -11,8 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import rows
 import servers
+
+import rows
 
 Reports = dict[str, dict[str, list[dict[str, Any]]]]
 
@@ -97,7 +98,7 @@ def _converged(reports: list[dict[str, Any]]) -> bool:
 def _markdown(judged: list[Judged], diverged: list[str], reports: Reports) -> str:
     head = "| measure | this server | best peer | ratio | budget | of the limit | |\n" + "|---" * 7 + "|\n"
     body = "\n".join(_line(one) for one in judged)
-    work = _work(reports)
+    work = f"{_processor(reports)}\n\n{_work(reports)}"
     return (
         f"# Benchmark\n\n{_versions()}\n\n{head}{body}\n\n"
         f"Sessions that did not converge: {', '.join(diverged) or 'none'}.\n\n{work}\n"
@@ -111,6 +112,21 @@ def _line(one: Judged) -> str:
     verdict = "pass" if one.passed else "**miss**"
     cells = (one.title, f"{one.ours:,.4g} {one.unit}", peer, ratio, one.budget, limit, verdict)
     return "| " + " | ".join(cells) + " |"
+
+
+def _processor(reports: Reports) -> str:
+    """What an update costs its server, which another program on the same core cannot change much."""
+    names = [server.name for server in servers.ALL]
+    head = (
+        "| processor time an update, us | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|\n"
+    )
+    lines = []
+    for scenario in rows.SCENARIOS:
+        medians = [_median(reports.get(scenario.key, {}), name, "us_per_update") for name in names]
+        if medians[0] is not None:
+            cells = [f"{median:,.1f}" if median else "-" for median in medians]
+            lines.append(f"| {scenario.key} | " + " | ".join(cells) + " |")
+    return head + "\n".join(lines)
 
 
 def _work(reports: Reports) -> str:

@@ -55,6 +55,12 @@ class Scenario:
     nodes: int = 1
     ours: bool = False
 
+    @property
+    def readers(self) -> int:
+        """Of one session, those that read."""
+        given = dict(zip(self.arguments[::2], self.arguments[1::2], strict=True))
+        return int(given.get("--readers", "0")) - int(given.get("--frozen", "0"))
+
 
 SCENARIOS = (
     Scenario("fan10", ("--mode", "sat", "--readers", "10", "--window", "64")),

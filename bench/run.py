@@ -51,8 +51,9 @@ def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -
     if not lines:
         return {"error": done.stderr[-300:] or "no report"}
     figures: dict[str, Any] = json.loads(lines[-1])
-    if figures.get("upd_s"):
-        figures["us_per_update"] = figures["srv_cpu"] * 1e6 / figures["upd_s"]
+    updates_s = figures.get("upd_s") or figures.get("del_s", 0) / max(1, scenario.readers)
+    if updates_s:
+        figures["us_per_update"] = figures["srv_cpu"] * 1e6 / updates_s
     if figures.get("del_s"):
         figures["us_per_delivery"] = figures["srv_cpu"] * 1e6 / figures["del_s"]
     if figures.get("acks_s") and scenario.ours:
