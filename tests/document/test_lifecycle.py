@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,8 @@ def test_the_diagram_has_a_line_for_each_transition() -> None:
     lines = diagram().splitlines()
     assert lines[0] == "stateDiagram-v2"
     assert sum("-->" in line for line in lines) == len(TRANSITIONS) + len(TERMINAL) + 1
+
+
+def test_the_diagram_of_the_documentation_is_the_tables() -> None:
+    page = Path(__file__).parents[2] / "docs" / "agents.md"
+    assert f"```mermaid\n{diagram()}```" in page.read_text()
