@@ -81,6 +81,7 @@ class Connection:
         "_due_s",
         "_fast_since_s",
         "_loop",
+        "_lost_track",
         "_pauses",
         "_peers",
         "_reader",
@@ -112,6 +113,7 @@ class Connection:
         self._silent = 0
         self._unread = 0
         self._closing = False
+        self._lost_track = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._slice = connections.add(self)
         peers.add(self)
@@ -122,6 +124,8 @@ class Connection:
 
     def data_received(self, data: bytes) -> None:
         self._silent = 0
+        if self._lost_track:
+            return
         self._reader.feed(data)
         if self._closing:
             self._await_close()
@@ -312,14 +316,20 @@ class Connection:
         self.transport.close()
 
     def _await_close(self) -> None:
-        """After our close frame only the peer's matters."""
+        """After our close frame only the peer's matters.
+
+        In bytes that cannot be read it is not found. They are dropped until the peer goes, which the end of
+        our own stream makes it do; closing at once would reset the connection and lose the code on its way.
+        """
         try:
             while self._reader.next() is not None:
                 if self._reader.opcode == CLOSE:
                     self.transport.close()
                     return
         except (MalformedFrame, Dismissed):
-            self.transport.close()
+            self._lost_track = True
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
 
     def _cut_off(self, close: CloseCode) -> None:
         """Close without waiting: this peer does not read."""
