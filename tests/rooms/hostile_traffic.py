@@ -270,7 +270,13 @@ def check(kind: str, seed: int, yjs: Yjs) -> int:
 def _json(view: object) -> object:
     """Without what JSON cannot say: Yjs sends null for it."""
     text = json.dumps(view)
-    return json.loads(text.replace("NaN", "null"))
+    return json.loads(text.replace("NaN", "null"), parse_int=_number)
+
+
+def _number(digits: str) -> float:
+    """JavaScript writes all the digits of some large floats."""
+    value = int(digits)
+    return value if abs(value) < 1 << 53 else float(digits)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
+_EXACT = 1 << 53
 _VALUES = (str, int, float, bool, bytes, bytearray, list, dict)
 
 
@@ -67,7 +68,8 @@ def _plain(value: Any) -> object:
 
 def number(value: float) -> object:
     """As JSON and JavaScript have it: no difference between 1.0 and 1."""
-    return int(value) if math.isfinite(value) and value.is_integer() else value
+    whole = math.isfinite(value) and value.is_integer() and abs(value) < _EXACT
+    return int(value) if whole else value
 
 
 def _delta(text: Text | XmlText) -> list[object]:

@@ -127,6 +127,7 @@ def test_fields_of_maps_of_one_shape_share_a_row() -> None:
 intervals = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), max_size=25)
 
 
+@settings(deadline=None)
 @given(intervals)
 def test_deleted_units_are_intervals(deleted: list[tuple[int, int]]) -> None:
     index = ItemIndex()
@@ -149,6 +150,7 @@ def _first(start: int, fits: Callable[[int], bool]) -> int:
     return next((at for at in range(start, 100) if fits(at)), 100)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aé漢👍𝒳", max_size=20))
 def test_surrogate_pairs_are_known(text: str) -> None:
     index = ItemIndex()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.rooms.hostile_traffic import edit
 from tests.rooms.said import document_of
@@ -34,6 +34,7 @@ def test_what_pycrdt_writes_is_read(seed: int) -> None:
     assert without.deletes == parsed.deletes
 
 
+@settings(deadline=None)
 @given(st.integers(0, (1 << 53) - 1))
 def test_numbers(value: int) -> None:
     data = encode_uint(value)
@@ -42,6 +43,7 @@ def test_numbers(value: int) -> None:
     assert reader.position == len(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_noise_is_read_or_malformed(data: bytes) -> None:
     for keep in (True, False):
@@ -51,6 +53,7 @@ def test_noise_is_read_or_malformed(data: bytes) -> None:
             assert error.code == "malformed_update"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_lengths_are_utf_16_units(text: str) -> None:
     assert utf16_length(text) == len(text.encode("utf-16-le")) // 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Text
 from tests.rooms.forged import section, string, struct, update
@@ -41,6 +41,7 @@ def test_a_section_is_copied_between_its_changes() -> None:
     assert written == update(expected, deletes={7: [(1, 3)], 8: [(0, 1)]})
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aé漢👍", min_size=1, max_size=12), st.integers(0, 24))
 def test_strings_are_cut_by_utf_16_units(text: str, units: int) -> None:
     encoded = text.encode("utf-16-le")
@@ -76,6 +77,7 @@ def test_the_rest_of_values() -> None:
         assert write_struct(data, item, known) == rest
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=12))
 def test_ranges_are_joined(ranges: list[tuple[int, int]]) -> None:
     pairs = [(start, start + length) for start, length in ranges]
