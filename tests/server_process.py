@@ -14,6 +14,7 @@ from pathlib import Path
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
+LONGEST_LINE_BYTES = 4 << 20
 
 _LISTENING = re.compile(r"listening on (http://\S+)", re.IGNORECASE)
 
@@ -57,19 +58,24 @@ class ThreadlineProcess:
         self._reader: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
-        """The URL, once the server listens. Raises AssertionError with the output when it ends instead."""
+        """What `ready` finds, once it is said. Raises AssertionError with the output when it ends instead."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self.program,
             *self.arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=clean_environment() | self.environment,
+            limit=LONGEST_LINE_BYTES,
+            env=clean_environment() | {"PYTHONFAULTHANDLER": "1"} | self.environment,
             cwd=self.cwd,
         )
         listening = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read(self._process, listening))
-        self.url = await asyncio.wait_for(listening, START_TIMEOUT_S)
+        try:
+            self.url = await asyncio.wait_for(listening, START_TIMEOUT_S)
+        except TimeoutError:
+            await self._end(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where it stood
+            raise AssertionError("the process did not start:\n" + "\n".join(self.output)) from None
         return self.url
 
     async def _read(self, process: asyncio.subprocess.Process, listening: asyncio.Future[str]) -> None:

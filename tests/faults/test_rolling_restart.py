@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from tests.faults.deployment import Deployment, Place, deployment
+from tests.faults.deployment import Place, deployment
 from tests.faults.roaming import Roamer
 
 NODES = 2
@@ -32,7 +32,7 @@ SHORT = Size(sessions=10, restarts=1)
 FULL = Size(sessions=50, restarts=10)
 
 
-async def _restart(there: Deployment, place: Place, roamers: Sequence[Roamer]) -> int:
+async def _restart(place: Place, roamers: Sequence[Roamer]) -> int:
     """As a load balancer and an operator do it; the exit code of the node that stopped."""
     place.faulty = True
     code = await place.process.stop()
@@ -71,8 +71,7 @@ async def test_rolling_restarts_lose_nothing(full: bool, capsys: pytest.CaptureF
             lives.create_task(roamer.live())
         await _until(lambda: _all_in(roamers), "every device is in")
         for _ in range(size.restarts):
-            for place in there.nodes:
-                codes.append(await _restart(there, place, roamers))
+            codes += [await _restart(place, roamers) for place in there.nodes]
         for roamer in roamers:
             roamer.stop_writing()
         await _until(lambda: all(roamer.settled for roamer in roamers), "all was acknowledged")

@@ -20,6 +20,8 @@ VERBS = {
     "chat": "Take part in a session from the terminal.",
     "token": "Print a signed token for a user, for development.",
     "keys": "Make and change the keys under which sessions are encrypted.",
+    "session": "Write one session into a file, or read it from one.",
+    "migrate": "Copy every session from one store into another.",
     "doctor": "Check what a node needs, and say how to mend what is missing.",
     "settings": "List every option with its default and the value in force.",
 }
