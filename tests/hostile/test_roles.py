@@ -1,0 +1,250 @@
+"""Every role, root and action through a real socket: what is allowed reaches the owner, what is not changes
+nothing anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from pycrdt import Array, Map, Text
+from tests.raw_device import RawDevice, raw_device, until_equal
+from tests.signing import SECRET, token_of
+
+from threadline.ids import new_entry_id
+from threadline_server.app import RunningServer, running_server
+from threadline_server.settings import load
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROLES = ("owner", "editor", "viewer")
+WRITERS = frozenset({"owner", "editor"})
+OWNERS = frozenset({"owner"})
+NOBODY: frozenset[str] = frozenset()
+
+Act = Callable[[RawDevice], None]
+
+
+def root(device: RawDevice, name: str) -> Map[object]:
+    found: Map[object] = device.doc.get(name, type=Map)
+    return found
+
+
+def message(user: str, **fields: object) -> Map[object]:
+    entry = {"role": "user", "author": {"user": user}, "created_at": 1, "text": Text("hi"), **fields}
+    return Map(entry)
+
+
+def own(device: RawDevice) -> str:
+    return next(key for key in device.messages if key.startswith(f"{device.user}/"))
+
+
+def others(device: RawDevice) -> str:
+    return next(key for key in device.messages if not key.startswith(f"{device.user}/"))
+
+
+def put(name: str, key: str, value: object) -> Act:
+    def act(device: RawDevice) -> None:
+        root(device, name)[key] = value
+
+    return act
+
+
+def remove(name: str, key: str) -> Act:
+    def act(device: RawDevice) -> None:
+        del root(device, name)[key]
+
+    return act
+
+
+def say(author: str | None = None, under: str | None = None, **fields: object) -> Act:
+    def act(device: RawDevice) -> None:
+        key = new_entry_id(under or device.user)
+        device.messages[key] = message(author or device.user, **fields)
+
+    return act
+
+
+def intend(value: object, under: str | None = None) -> Act:
+    def act(device: RawDevice) -> None:
+        root(device, "intents")[new_entry_id(under or device.user)] = value
+
+    return act
+
+
+def edit_own(device: RawDevice) -> None:
+    device.text_of(own(device)).insert(0, "So: ")
+
+
+def cut_own(device: RawDevice) -> None:
+    del device.text_of(own(device))[0:2]
+
+
+def retract_own(device: RawDevice) -> None:
+    device.messages[own(device)]["status"] = "retracted"
+
+
+def remove_own(device: RawDevice) -> None:
+    del device.messages[own(device)]
+
+
+def edit_others(device: RawDevice) -> None:
+    device.text_of(others(device)).insert(0, "not ")
+
+
+def cut_others(device: RawDevice) -> None:
+    del device.text_of(others(device))[0:2]
+
+
+def retract_others(device: RawDevice) -> None:
+    device.messages[others(device)]["status"] = "retracted"
+
+
+def remove_others(device: RawDevice) -> None:
+    del device.messages[others(device)]
+
+
+def count_own(device: RawDevice) -> None:
+    root(device, "counters")[f"views/{device.doc.client_id}"] = 1
+
+
+def write_text_elsewhere(device: RawDevice) -> None:
+    device.doc.get("notes", type=Text).insert(0, "free")
+
+
+def write_list_elsewhere(device: RawDevice) -> None:
+    device.doc.get("board", type=Array).append(1)
+
+
+RUN = {"kind": "run", "device": "d", "at": 1, "message": "x", "goal": "go"}
+APPROVAL = {"kind": "approval", "device": "d", "at": 1, "run": "ada/r", "call": "c", "decision": "approve"}
+
+TABLE: dict[str, tuple[Act, frozenset[str]]] = {
+    "meta: title": (put("meta", "title", "Trip"), OWNERS),
+    "meta: context": (put("meta", "/context/a", 1), OWNERS),
+    "meta: schema": (put("meta", "schema", 9), NOBODY),
+    "meta: parent": (put("meta", "parent", "other"), NOBODY),
+    "meta: another key": (put("meta", "extra", 1), NOBODY),
+    "messages: one's own": (say(), WRITERS),
+    "messages: as the assistant": (say(role="assistant"), NOBODY),
+    "messages: as the system": (say(role="system"), NOBODY),
+    "messages: by another author": (say(author="someone"), NOBODY),
+    "messages: under another's key": (say(under="someone"), NOBODY),
+    "messages: under the agent's key": (say(under="agent:travel"), NOBODY),
+    "messages: with a place": (say(seq=[1, "n"]), NOBODY),
+    "messages: with a time of receipt": (say(received_at=1), NOBODY),
+    "messages: streaming": (say(status="streaming"), NOBODY),
+    "messages: type into one's own": (edit_own, WRITERS),
+    "messages: cut from one's own": (cut_own, WRITERS),
+    "messages: retract one's own": (retract_own, WRITERS),
+    "messages: remove one's own": (remove_own, NOBODY),
+    "messages: type into another's": (edit_others, NOBODY),
+    "messages: cut from another's": (cut_others, NOBODY),
+    "messages: retract another's": (retract_others, NOBODY),
+    "messages: remove another's": (remove_others, NOBODY),
+    "state: a key": (put("state", "/city", "Rome"), WRITERS),
+    "state: another value": (put("state", "/there", "changed"), WRITERS),
+    "state: remove a key": (remove("state", "/there"), WRITERS),
+    "state: the agent's": (put("state", "/agent:travel/x", 1), NOBODY),
+    "state: a nested type": (put("state", "/nested", Map({})), NOBODY),
+    "counters: one's own share": (count_own, WRITERS),
+    "counters: another's share": (put("counters", "views/7", 100), NOBODY),
+    "counters: the folded share": (put("counters", "views/folded", 100), NOBODY),
+    "counters: no number": (put("counters", "views", "x"), NOBODY),
+    "intents: to run": (intend(RUN), WRITERS),
+    "intents: for another": (intend(RUN, under="someone"), NOBODY),
+    "intents: to approve, as another": (intend(APPROVAL, under="ada2"), NOBODY),
+    "intents: no intent": (intend({"kind": "root", "at": 1}), NOBODY),
+    "runs: a run": (put("runs", "ada/r", Map({"status": "completed"})), NOBODY),
+    "runs: a value": (put("runs", "ada/r", 1), NOBODY),
+    "an application's text": (write_text_elsewhere, WRITERS),
+    "an application's list": (write_list_elsewhere, WRITERS),
+}
+
+
+@dataclass(slots=True)
+class House:
+    """A node, and a session of its own for each case."""
+
+    server: RunningServer
+    made: int = 0
+
+    async def session(self, *, member: str, role: str) -> str:
+        self.made += 1
+        session = f"case-{self.made}"
+        headers = {"Authorization": f"Bearer {token_of('host')}"}
+        async with httpx.AsyncClient(base_url=self.server.url, headers=headers) as client:
+            await client.post("/api/v1/sessions", json={"id": session})
+            await self.grant(client, session, member, "editor")
+            async with self.device(session, member) as device:
+                await device.say("mine")
+                await device.until_saved()
+            async with self.device(session, "host") as device:
+                await device.say("theirs")
+                await device.set("/there", "before")
+                await device.until_saved()
+            await self.grant(client, session, member, role)
+        return session
+
+    async def grant(self, client: httpx.AsyncClient, session: str, member: str, role: str) -> None:
+        path = f"/api/v1/sessions/{session}/members/{member}"
+        assert (await client.put(path, json={"role": role})).status_code == 200
+
+    def device(self, session: str, user: str):  # type: ignore[no-untyped-def]  # a context manager
+        return raw_device(self.server.url, session, user, token=token_of(user))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    data: Path = tmp_path_factory.mktemp("house")
+    flags = {"port": 0, "data": data, "auth": "token", "auth_secret": SECRET, "requests_per_minute": 100_000}
+    async with running_server(load(flags, {})) as server:
+        yield House(server)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("case", TABLE)
+async def test_who_may_do_what(house: House, role: str, case: str) -> None:
+    act, allowed = TABLE[case]
+    session = await house.session(member="ada", role=role)
+    async with house.device(session, "host") as bystander, house.device(session, "ada") as ada:
+        await until_equal(bystander, ada)
+        before = bystander.digest()
+        act(ada)
+        await ada.flush()
+        if role in allowed:
+            await ada.until_saved()
+            await until_equal(bystander, ada)
+            assert ada.refused == 0
+        else:
+            await ada.until(lambda: ada.refused == 1, "it was refused")
+            async with house.device(session, "host") as newcomer:
+                assert newcomer.digest() == before
+            await bystander.until_answered()
+            assert bystander.digest() == before
+            assert (ada.document_closed is None) == (role == "viewer")
+
+
+async def test_someone_downgraded_while_away_is_refused_and_can_start_anew(house: House) -> None:
+    """What was written offline as an editor comes back from a viewer: nothing of it is taken."""
+    session = await house.session(member="ada", role="editor")
+    ada = RawDevice(session, "ada", token=token_of("ada"))
+    await ada.join(house.server.url)
+    await ada.until_synced()
+    await ada.until_saved()
+    await ada.leave()
+    await ada.set("/written", "offline")
+    headers = {"Authorization": f"Bearer {token_of('host')}"}
+    async with httpx.AsyncClient(base_url=house.server.url, headers=headers) as client:
+        await house.grant(client, session, "ada", "viewer")
+    await ada.join(house.server.url)
+    await ada.until(lambda: ada.refused == 1, "the offline work was refused")
+    await ada.leave()
+    async with house.device(session, "ada") as anew, house.device(session, "host") as host:
+        assert "/written" not in anew.state
+        await host.set("/more", 1)
+        await until_equal(anew, host)
