@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from examples import cart, deployment, remember, travel
-from threadline.agents import Agent
+from examples import cart, deployment, remember, support, travel
+from threadline.agents import Agent, LLMRequest, LLMResponse, Session, as_agent, tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,3 +102,71 @@ def test_a_deployment_keeps_to_its_steps_and_cleans_up() -> None:
     answers, state = talk(deployment.agent, "deploy()", "finish_workflow()", session={**state, "other": 1})
     assert answers == ["Deployed api to staging.", "Finished after 3 steps."]
     assert state == {"other": 1}
+
+
+@pytest.mark.row("S1-32")
+def test_support_remembers_the_first_complaint() -> None:
+    said = ("Hello", "ORDER-123 arrived broken", "What about my refund?")
+    answers, _ = talk(support.support_agent, *said)
+    assert answers == [
+        "Which order is it about?",
+        "I am sorry about ORDER-123. I have noted it.",
+        "About ORDER-123: you said “ORDER-123 arrived broken”. I am on it.",
+    ]
+
+
+@pytest.mark.row("S1-33")
+def test_code_of_an_earlier_turn_is_edited() -> None:
+    answers, state = talk(support.code_agent, "Write a button", "Now make it blue")
+    assert answers[0] == '```tsx\n<button className="grey">Button</button>\n```'
+    assert answers[1] == '```tsx\n<button className="blue">Button</button>\n```'
+    assert state["component"]["color"] == "blue"
+
+
+@pytest.mark.row("S1-34", "S1-35")
+def test_slots_are_filled_over_turns_and_the_origin_comes_from_the_profile() -> None:
+    state: dict[str, Any] = {}
+    agent = Agent(
+        driver=support.travel_agent.driver, providers=[lambda session: {"profile": {"home": "Pune"}}]
+    )
+    answers = []
+    for words in ("Find me flights to Berlin", "Next Tuesday", "Morning"):
+        response = agent.run(words, session=state)
+        state = response.session
+        answers.append(response.text)
+    assert answers == ["Which date?", "Which time?", "Booked: Pune to Berlin, next Tuesday, morning."]
+    assert state["slots"] == {
+        "origin": "Pune",
+        "destination": "Berlin",
+        "date": "next Tuesday",
+        "time": "morning",
+    }
+
+
+@pytest.mark.row("S1-31", "S4-53")
+def test_a_session_is_one_in_tools_interceptors_functions_and_runs(tmp_path: Path) -> None:
+    @tool
+    def touch(session: Session) -> str:
+        """Touch"""
+        session.set("tool", True)
+        return "touched"
+
+    def before(request: LLMRequest) -> None:
+        request.session.set("before", True)
+
+    def after(response: LLMResponse) -> None:
+        assert response.session.has("tool")
+        response.session.set("after", True)
+
+    agent = Agent([touch], request_interceptors=before, response_interceptors=after)
+    store = tmp_path / "sessions.db"
+    session = Session.create(user_id="harsh", store=store)
+    agent.run("touch()", session=session)
+
+    def keys(messages: list[Any], context: dict[str, Any], session: Session) -> str:
+        return ",".join(sorted(session.keys()))
+
+    answered = as_agent(keys).run("what is there?", session=session)
+    assert answered.text == "after,before,tool"
+    session.save()
+    assert Session.load(session.id, store=store).to_dict() == {"after": True, "before": True, "tool": True}

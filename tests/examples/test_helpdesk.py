@@ -202,7 +202,14 @@ async def test_wrong_requests_are_told(client_of: ClientOf) -> None:
     answer = await client.post("/api/chat", {"source": "web"})
     assert answer.status_code == 400
     assert answer.json() == {"detail": "'messages' field missing from request body"}
-    for body in ({"messages": []}, {"messages": "hi"}, {"messages": [1]}, [], {"messages": [{"content": 7}]}):
+    wrong: list[Any] = [
+        {"messages": []},
+        {"messages": "hi"},
+        {"messages": [1]},
+        [],
+        {"messages": [{"content": 7}]},
+    ]
+    for body in wrong:
         assert (await client.post("/api/chat", body)).status_code == 400
     raw = await client._http.post(client.url + "/api/chat", content=b"{")
     assert (raw.status_code, raw.json()) == (400, {"detail": "Invalid JSON"})

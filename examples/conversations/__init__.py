@@ -1,0 +1,1 @@
+"""Conversations whose state is what makes them work: five agents, and what can go wrong with state."""
