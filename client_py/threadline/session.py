@@ -26,6 +26,7 @@ from threadline.errors import SessionError
 from threadline.export import Exported, fill, to_export, to_markdown
 from threadline.guard import OPEN, Guard, GuardedCounters, GuardedState
 from threadline.ids import parse_session_id, uuid7
+from threadline.sensitive import warn_of
 from threadline.session_file import SavedSession, SessionFile
 from threadline.transcript import (
     CountTokens,
@@ -123,19 +124,22 @@ class Session:
 
         Raises NotSerializable, and Refused where the rules of a live session say no.
         """
+        warn_of(key, value)
         with self._edit():
             self._state.set(key, value, expires_at_ms=self._expiry(ttl))
         self._modified = True
 
     def replace(self, key: str, value: object, ttl: float | None = None) -> None:
         """Write all of `value`: what others put into the old one meanwhile does not stay. Raises as `set`."""
+        warn_of(key, value)
         with self._edit():
             self._state.replace(key, value, expires_at_ms=self._expiry(ttl))
         self._modified = True
 
     def update(self, values: Mapping[str, object]) -> None:
         """Set several keys, all or none. Raises as `set`."""
-        for key in values:
+        for key, value in values.items():
+            warn_of(key, value)
             self._guard.write(_state_path(key))
         if not values:
             return

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, computed_field
 
 from threadline.errors import NotSerializable, SessionError, SessionNotFound
+from threadline.sensitive import SensitiveKeyWarning
 from threadline.session import Session
 
 
@@ -345,3 +346,22 @@ def test_whatever_is_set_is_what_is_read(first: dict[str, Any], second: dict[str
     if second:
         session.undo()
     assert session.to_dict() == first
+
+
+@pytest.mark.row("S4-52")
+@pytest.mark.parametrize("key", ["password", "user_password", "api_key", "API-Key", "access_token", "ssn"])
+def test_a_key_that_looks_like_a_secret_is_warned_of(key: str) -> None:
+    session = Session()
+    with pytest.warns(SensitiveKeyWarning, match="Keep a reference"):
+        session.set(key, "hunter2")
+    with pytest.warns(SensitiveKeyWarning):
+        session.update({key: ["hunter2"]})
+    session.set(key, "vault:payments/key")
+    session.set(f"{key}_ref", "env:PAYMENTS")
+    assert session[key] == "vault:payments/key"
+
+
+def test_ordinary_keys_are_not_warned_of() -> None:
+    session = Session()
+    for key in ("total_tokens", "secretary", "keys", "passport_city", "tokens"):
+        session.set(key, 1)
