@@ -40,11 +40,11 @@ def message(user: str, **fields: object) -> Map[object]:
 
 
 def own(device: RawDevice) -> str:
-    return next(key for key in device.messages if key.startswith(f"{device.user}/"))
+    return next(key for key in sorted(device.messages.keys()) if key.startswith(f"{device.user}/"))
 
 
 def others(device: RawDevice) -> str:
-    return next(key for key in device.messages if not key.startswith(f"{device.user}/"))
+    return next(key for key in sorted(device.messages.keys()) if not key.startswith(f"{device.user}/"))
 
 
 def put(name: str, key: str, value: object) -> Act:
