@@ -2,6 +2,7 @@
 
 import { SessionError, ThreadlineError } from "./errors.ts";
 import { isJsonObject, type Json } from "./json.ts";
+import type { Log } from "./replay.ts";
 import { mappingOf, textOf } from "./document/values.ts";
 
 export interface SessionInfo {
@@ -64,6 +65,16 @@ export class Sessions {
 
   async delete(id: string): Promise<void> {
     await this.#ask("DELETE", `/${encodeURIComponent(id)}`);
+  }
+
+  /** The log of a session, for `Replay`. */
+  async replay(id: string): Promise<Log> {
+    return (await this.#ask("GET", `/${encodeURIComponent(id)}/replay`)) as unknown as Log;
+  }
+
+  /** A session of one's own that goes on from a moment of this one: after so many changes of its log. */
+  async branch(id: string, changes: number): Promise<{ id: string }> {
+    return (await this.#ask("POST", `/${encodeURIComponent(id)}/branch`, { changes })) as unknown as { id: string };
   }
 
   async #ask(method: string, path: string, body?: object): Promise<Json> {

@@ -6,7 +6,7 @@ import { uuid7 } from "./document/ids.ts";
 import { Emitter } from "./emitter.ts";
 import type { RunEvent } from "./events.ts";
 import type { RunRequest } from "./intents.ts";
-import type { SocketClass } from "./ledger.ts";
+import type { Frame, SocketClass } from "./ledger.ts";
 import { Session } from "./session.ts";
 import { IndexedDbStore, NoStore, type LocalStore } from "./store.ts";
 
@@ -81,6 +81,25 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   /** Removes the local copies of a session that is not open. */
   async forget(id: string): Promise<void> {
     await Promise.all([this.#store.remove(id), this.#store.remove(`${id}~me`)]);
+  }
+
+  /** Tells of every frame that passes, until the function that is given back is called. */
+  watch(seen: (frame: Frame) => void): () => void {
+    return this.#connection.ledger.on("frame", seen);
+  }
+
+  /** How long frames wait before they leave, for showing what a slow network does; 0 for not at all. */
+  get delay_ms(): number {
+    return this.#connection.ledger.delay_ms;
+  }
+
+  set delay_ms(delay_ms: number) {
+    this.#connection.ledger.delay_ms = delay_ms;
+  }
+
+  /** Cuts the socket, as a network would; the client comes back by itself. */
+  drop(): void {
+    this.#connection.drop();
   }
 
   /** Leaves the network until `reconnect`; edits are kept. */

@@ -83,6 +83,11 @@ export class Connection extends Emitter<{ status: [ConnectionStatus]; ended: [Cl
     this.#become("stopped");
   }
 
+  /** Cuts the socket, as a network would; it comes back by itself. */
+  drop(): void {
+    if (this.status === "online") this.socket.webSocket?.close();
+  }
+
   destroy(): void {
     this.socket.destroy();
     this.forgetListeners();

@@ -7,14 +7,25 @@
  */
 
 import { Emitter } from "./emitter.ts";
-import { readHeader } from "./protocol/frames.ts";
+import { FrameType, readHeader, type FrameHeader } from "./protocol/frames.ts";
 
 interface Account {
   answered: boolean;
   outstanding: number;
 }
 
-export class Ledger extends Emitter<{ change: [address: string]; heard: [] }> {
+/** A frame that passed, for those who watch. */
+export interface Frame {
+  at: number;
+  sent: boolean;
+  address: string;
+  what: string;
+  bytes: number;
+}
+
+export class Ledger extends Emitter<{ change: [address: string]; heard: []; frame: [Frame] }> {
+  /** How long frames wait before they leave, for showing what a slow network does. */
+  delay_ms = 0;
   #accounts = new Map<string, Account>();
   #socket: object | undefined;
 
@@ -44,6 +55,7 @@ export class Ledger extends Emitter<{ change: [address: string]; heard: [] }> {
   /** Notes an outgoing frame; false when it need not be sent, because the step 2 to come includes it. */
   sending(data: Uint8Array): boolean {
     const header = readHeader(data);
+    this.emit("frame", frameOf(header, data.length, true));
     if (header.type === "close") this.forget(header.address);
     if (header.type !== "sync" || header.kind === "step1") return true;
     const account = this.#account(header.address);
@@ -57,6 +69,7 @@ export class Ledger extends Emitter<{ change: [address: string]; heard: [] }> {
   received(data: Uint8Array): void {
     this.emit("heard");
     const header = readHeader(data);
+    this.emit("frame", frameOf(header, data.length, false));
     if (header.type !== "status" || !header.applied) return;
     const account = this.#account(header.address);
     account.outstanding = Math.max(0, account.outstanding - 1);
@@ -72,6 +85,18 @@ export class Ledger extends Emitter<{ change: [address: string]; heard: [] }> {
   }
 }
 
+function frameOf(header: FrameHeader, bytes: number, sent: boolean): Frame {
+  const address = "address" in header ? header.address : "";
+  return { at: Date.now(), sent, address, what: whatOf(header), bytes };
+}
+
+function whatOf(header: FrameHeader): string {
+  if (header.type === "sync") return `sync ${header.kind}`;
+  if (header.type !== "other") return header.type;
+  if (header.number === FrameType.Auth) return "auth";
+  return header.number === FrameType.Awareness || header.number === FrameType.QueryAwareness ? "awareness" : "other";
+}
+
 export interface SocketLike extends EventTarget {
   send(data: Uint8Array): void;
   close(): void;
@@ -79,9 +104,13 @@ export interface SocketLike extends EventTarget {
 }
 export type SocketClass = new (url: string) => SocketLike;
 
+const OPEN = 1;
+
 /** `Base` with every frame shown to `ledger`: the provider takes any WebSocket class, so it stays as published. */
 export function meteredSocket(Base: SocketClass, ledger: Ledger): SocketClass {
   return class MeteredSocket extends Base {
+    #free = 0;
+
     constructor(url: string) {
       super(url);
       ledger.socketOpened(this);
@@ -92,7 +121,12 @@ export function meteredSocket(Base: SocketClass, ledger: Ledger): SocketClass {
     }
 
     override send(data: Uint8Array): void {
-      if (ledger.sending(data)) super.send(data);
+      if (!ledger.sending(data)) return;
+      const now = Date.now();
+      // A frame never overtakes another, also when the delay has just become shorter.
+      this.#free = Math.max(now + ledger.delay_ms, this.#free);
+      if (this.#free <= now) super.send(data);
+      else setTimeout(() => this.readyState === OPEN && super.send(data), this.#free - now);
     }
 
     override close(): void {

@@ -6,11 +6,14 @@ import { Conversation } from "./conversation.tsx";
 import { later } from "./later.tsx";
 import { Panel } from "./panel.tsx";
 import { sessionId } from "./route.ts";
+import type { SessionModel } from "./session_model.ts";
 import { SessionList } from "./session_list.tsx";
 import { identity, panelWasOpen, savePanel } from "./settings.ts";
 import { Welcome } from "./welcome.tsx";
 import { words } from "./words/words.ts";
 
+const Timeline = later(() => import("./timeline.tsx"));
+const GlassBox = later(() => import("./glass_box.tsx"));
 const KeysDialog = later(() => import("./keys_dialog.tsx"));
 
 const WIDE = "(min-width: 1101px)";
@@ -46,8 +49,14 @@ export function App(): JSX.Element {
       )}
       {helping.value && <KeysDialog onClose={() => (helping.value = false)} />}
       {model && panelOpen.value && <Panel key={`panel ${model.session.id}`} model={model} onClose={togglePanel} />}
+      {model && model.drawer.value === "timeline" && <Timeline key={`timeline ${model.session.id}`} {...drawerOf(model)} />}
+      {model && model.drawer.value === "glass" && <GlassBox key={`glass ${model.session.id}`} {...drawerOf(model)} />}
     </div>
   );
+}
+
+function drawerOf(model: SessionModel): { model: SessionModel; onClose: () => void } {
+  return { model, onClose: () => (model.drawer.value = undefined) };
 }
 
 function focusComposer(event: Event): void {

@@ -157,7 +157,7 @@ function DeviceSection({ model }: { model: SessionModel }): JSX.Element {
 }
 
 function DetailSection({ model }: { model: SessionModel }): JSX.Element {
-  const { app, panel, roles, saved } = words();
+  const { app, glass, panel, roles, saved, timeline } = words();
   const copied = useSignal(false);
   const hello = model.hello.value;
   const copyLink = (): void => {
@@ -174,6 +174,14 @@ function DetailSection({ model }: { model: SessionModel }): JSX.Element {
       <button class="button link" type="button" onClick={copyLink}>
         <Icon name="link" />
         {copied.value ? app.copied : panel.link}
+      </button>
+      <button class="button" type="button" data-testid="open-timeline" onClick={() => (model.drawer.value = "timeline")}>
+        <Icon name="clock" />
+        {timeline.open}
+      </button>
+      <button class="button" type="button" data-testid="open-glass" onClick={() => (model.drawer.value = "glass")}>
+        <Icon name="glass" />
+        {glass.open}
       </button>
     </section>
   );

@@ -28,6 +28,8 @@ export class SessionModel {
   /** What came of the last reset, until the person has seen it. */
   readonly recovery = signal<Recovery | undefined>(undefined);
   readonly resetting = signal(false);
+  /** What lies over the conversation, if anything. */
+  readonly drawer = signal<"timeline" | "glass" | undefined>(undefined);
   /** The message of one's own that is being edited. */
   readonly editing = signal<string | undefined>(undefined);
 

@@ -23,6 +23,7 @@ from threadline_server.edge.http.identity import identity_routes
 from threadline_server.edge.http.members import member_routes
 from threadline_server.edge.http.pairing import pairing_routes
 from threadline_server.edge.http.reference import add_reference
+from threadline_server.edge.http.replay import replay_routes
 from threadline_server.edge.http.request_frame import RequestFrame
 from threadline_server.edge.http.runs import run_routes
 from threadline_server.edge.http.sessions import session_routes
@@ -77,6 +78,7 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     caller = caller_of(parts.authenticator)
     app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(history_routes(parts.rooms, parts.access, caller))
+    app.include_router(replay_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(run_routes(parts.rooms, parts.access, parts.streams, caller))
     app.include_router(
         member_routes(parts.backplane, parts.access, parts.invitations, parts.watch, parts.audit, caller)
