@@ -35,6 +35,7 @@ from threadline_server.backplane.master_keys import MasterKeys, parse_master_key
 from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.backplane.sealed import SealedBackplane, refuse_sealed
+from threadline_server.edge import invitations, kept_tokens, tickets
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.admission import Admission
@@ -47,7 +48,6 @@ from threadline_server.edge.http.rate_limit import RateLimit, storage_at
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http_protocol import HttpProtocol
 from threadline_server.edge.identity import Identity, TokenOptions
-from threadline_server.edge.invitations import Invitations
 from threadline_server.edge.occupancy import Occupancy
 from threadline_server.edge.options import EdgeOptions
 from threadline_server.edge.origins import Origins
@@ -129,7 +129,7 @@ class Core:
             raise CouldNotStart(error.message) from error
 
     def _chores(self) -> dict[str, Chore]:
-        chores: dict[str, Chore] = {}
+        chores: dict[str, Chore] = {"ledger": partial(_sweep_ledger, self.backplane)}
         settings = self.settings
         if settings.expire_after_s:
             expiry = Expiry(
@@ -202,9 +202,7 @@ class Node(Core):
             new_lineage=uuid7,
             quota=SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic),
         )
-        self.users = Occupancy(
-            "documents open at once for one user", self._bound("max_connections_per_user")
-        )
+        self.users = Occupancy("documents open at once for one user", self._bound("max_connections_per_user"))
         self.addresses = Occupancy(
             "connections from one address", settings.pick(EdgeOptions).max_connections_per_address
         )
@@ -250,7 +248,7 @@ class Node(Core):
                 authenticator=self._authenticator,
                 pairing=self.pairing,
                 identity=self.identity,
-                invitations=Invitations(self.backplane, time.time),
+                invitations=invitations.Invitations(self.backplane, time.time),
                 watch=self._watch_access,
                 audit=self._audit,
                 operators=self.settings.operators,
@@ -421,6 +419,12 @@ def _build_store(settings: Settings) -> EmbeddedBackplane | RedisBackplane:
         )
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+async def _sweep_ledger(backplane: Backplane) -> None:
+    """Remove what ended by itself; listing does that."""
+    for kind in (tickets.KIND, invitations.KIND, kept_tokens.KIND):
+        await backplane.list_values(kind)
 
 
 async def _cool(backplane: RedisBackplane, idle_ms: int) -> None:
