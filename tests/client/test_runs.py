@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.client.conftest import PATIENCE_S, Place, until
 
-from threadline.agents import Agent, Session, as_agent, tool
+from threadline.agents import Agent, DriverEvent, Said, Session, Task, as_agent, tool
 from threadline.client import Client
 from threadline.errors import SessionClosed, SessionError
 from threadline.run import Run
@@ -227,3 +227,41 @@ async def test_a_handle_on_a_run_that_others_asked_for(travel: Client, place: Pl
         assert same.status == "completed"
         assert same.output == run.output
         assert [step.type for step in same.steps] == [step.type for step in run.steps]
+
+
+class Attentive:
+    """Says what it was given."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    async def run(self, task: Task) -> AsyncGenerator[DriverEvent, None]:
+        self.tasks.append(task)
+        yield Said(f"answer {len(self.tasks)}")
+
+
+@pytest.mark.row("S3-33", "S3-34", "S3-35", "S3-36", "S3-37", "S3-38", "S3-39")
+@pytest.mark.asyncio
+async def test_a_conversation_has_its_own_system_context_and_history(place: Place) -> None:
+    driver = Attentive()
+    await place.start()
+    await place.work(Agent(name="a", driver=driver, system_prompt="Be kind."))
+    context = {"user_name": "Ada", "preferences": {"tone": "dry"}}
+    async with place.connect("ada") as client:
+        conversation = await client.conversations.create(
+            agent_id="a", system_override="Be brief.", max_history=10, context=context
+        )
+        assert conversation.id
+        for number in range(8):
+            result = await conversation.send(f"question {number}", timeout_s=PATIENCE_S)
+        assert result.output == "answer 8"
+        assert len(conversation.messages) == 16
+        last = driver.tasks[-1]
+        assert len(last.turns) == 10
+        assert [turn.content for turn in last.turns[-2:]] == ["answer 7", "question 7"]
+        assert last.system == "Be brief."
+        assert isinstance(last.context, dict)
+        assert {name: last.context[name] for name in context} == context
+        await conversation.close()
+        with pytest.raises(SessionClosed):
+            await conversation.send("once more")

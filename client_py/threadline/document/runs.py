@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from pycrdt import Array, Map
@@ -31,19 +32,24 @@ REQUIRED_KEYS = ("number", "status", "steps", "approvals")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use. `max_steps` counts tool calls and answers, `max_tokens` those that the model puts
-    out.
+    out, `max_history` the messages that the agent is given (0: as many as its worker allows).
     """
 
     max_steps: int = 10
     max_tokens: int = 4000
     timeout_seconds: int = 120
+    max_history: int = 0
 
     @classmethod
     def from_json(cls, value: JSON) -> Limits:
         """Positive numbers are taken over; what is missing or makes no sense stays at its default."""
         fields = mapping_of(value)
-        known = {name: number_of(fields.get(name)) for name in ("max_steps", "max_tokens", "timeout_seconds")}
+        known = {limit.name: number_of(fields.get(limit.name)) for limit in dataclass_fields(cls)}
         return cls(**{name: number for name, number in known.items() if number > 0})
+
+    def to_json(self) -> dict[str, JSON]:
+        """What is set; a history without a bound of its own is left out."""
+        return {name: number for name, number in asdict(self).items() if number > 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,7 @@ class Runs:
             "agent": agent,
             "status": str(RunStatus.QUEUED),
             "input": {"message": intent.message or "", "text": input_text},
-            "limits": asdict(Limits.from_json(intent.limits)),
+            "limits": Limits.from_json(intent.limits).to_json(),
             "requested_by": {"user": intent.user, "device": intent.device},
             "attempt": 0,
             "created_at": at,

@@ -162,7 +162,7 @@ class RunExecution:
             name: tool for name, tool in self._agent.tools.items() if run.tools is None or name in run.tools
         }
         return Task(
-            turns=history(document, run, self._options.max_history_messages),
+            turns=history(document, run, run.limits.max_history or self._options.max_history_messages),
             tools=allowed,
             session=session,
             steered=steering.take,
@@ -191,7 +191,8 @@ def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
     # One more than the limit, since the question may be among them.
     read = [message for message in map(document.messages.get, ids[-limit - 1 :]) if message is not None]
     told = [document.messages.get(message_id) for message_id in asked if message_id]
-    found = [*line_before(read, question)[-limit:], *told]
+    before = line_before(read, question)
+    found = [*before[max(0, len(before) + len(told) - limit) :], *told]
     return [as_turn(message) for message in found if message is not None]
 
 
