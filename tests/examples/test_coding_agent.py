@@ -1,0 +1,341 @@
+"""The coding agent over HTTP and WebSocket, with real kernels."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import websockets
+from examples.coding_agent.__main__ import DIALOGUE, running
+from examples.coding_agent.agent import kernels
+from examples.coding_agent.kernel import Executed, Kernel, KernelLimits
+from examples.coding_agent.settings import Options
+from tests.examples.running import becomes, run_example
+
+import threadline
+from threadline.agents import Session
+
+Json = dict[str, Any]
+NAME = "user_1_notebook_2"
+HELLO = "hello there"
+
+
+class Notebook:
+    """A client of the running example."""
+
+    def __init__(self, url: str, server: str) -> None:
+        self.url = url
+        self.server = server
+        self.http = httpx.AsyncClient(base_url=url, timeout=120)
+
+    async def ask(self, query: str, name: str = NAME, **context: Any) -> Json:
+        body = {"query": query, "context": {"session_id": name, **context}}
+        answer = await self.http.post("/api/agent/quick", json=body)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def run(self, code: str, name: str = NAME) -> str:
+        return said(await self.ask(f"```python\n{code}\n```", name)).split("```\n")[-1]
+
+    async def get(self, path: str) -> Json:
+        found: Json = (await self.http.get(f"/api/sessions{path}")).json()
+        return found
+
+
+def said(answer: Json) -> str:
+    return str(answer["messages"][0]["content"])
+
+
+Start = Callable[..., Any]
+
+
+@pytest_asyncio.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """`async with start(max_concurrent=3) as notebook`."""
+    kernels.workspace, kernels.enabled = tmp_path, True
+    (tmp_path / "data.csv").write_text("name,age\nAda,36\nAlan,41\nGrace,36\n")
+
+    @asynccontextmanager
+    async def begin(**options: Any) -> AsyncIterator[Notebook]:
+        async with running(tmp_path / "store", Options(**options)) as (url, server):
+            notebook = Notebook(url, server)
+            async with notebook.http:
+                yield notebook
+
+    yield begin
+    kernels.enabled = False
+
+
+@pytest_asyncio.fixture
+async def notebook(start: Start) -> AsyncIterator[Notebook]:
+    async with start() as notebook:
+        yield notebook
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-1", "S2-2", "S2-3", "S2-7", "S2-38", "S2-39")
+async def test_the_first_query_makes_the_session(notebook: Notebook) -> None:
+    assert (await notebook.http.get(f"/api/sessions/{NAME}")).status_code == 404
+    answer = await notebook.ask(HELLO, notebook_id="nb", cell_count=7)
+    assert set(answer) == {"query", "route", "messages", "usage", "session_id"}
+    assert (answer["query"], answer["session_id"], answer["route"]) == (HELLO, NAME, "chat")
+    first = await notebook.get(f"/{NAME}")
+    assert set(first) == {"session_id", "notebook_id", "turn_count", "last_activity", "variables"}
+    assert (first["notebook_id"], first["turn_count"]) == ("nb", 2)
+    await notebook.ask(HELLO)
+    second = await notebook.get(f"/{NAME}")
+    assert second["turn_count"] == 4
+    assert second["last_activity"] > first["last_activity"]
+    assert "7" in json.dumps((await notebook.get(f"/{NAME}/export"))["context"])
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-4", "S2-5", "S2-6", "S2-10", "S2-22")
+async def test_the_history_is_a_window(start: Start) -> None:
+    async with start(history_limit=24) as notebook:
+        for turn in range(13):
+            await notebook.ask(f"turn {turn}")
+        history = await notebook.get(f"/{NAME}/history")
+        assert set(history) == {"session_id", "turn_count", "history"}
+        assert (len(history["history"]), history["turn_count"]) == (20, 24)
+        assert [turn["role"] for turn in history["history"]] == ["user", "assistant"] * 10
+        assert set(history["history"][0]) == {"role", "content"}
+        assert len((await notebook.get(f"/{NAME}/history?max_turns=50"))["history"]) == 24
+        assert len((await notebook.get(f"/{NAME}/history?max_turns=3"))["history"]) == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-8")
+async def test_a_cleared_session_is_gone_and_its_name_free(notebook: Notebook) -> None:
+    await notebook.ask(HELLO)
+    answer = await notebook.http.delete(f"/api/sessions/{NAME}")
+    assert answer.json() == {"status": "cleared", "session_id": NAME}
+    answer = await notebook.http.get(f"/api/sessions/{NAME}")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Session not found"})
+    await notebook.ask(HELLO)
+    assert (await notebook.get(f"/{NAME}"))["turn_count"] == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-11")
+async def test_the_agent_is_given_what_was_said(notebook: Notebook) -> None:
+    await notebook.ask("first question")
+    assert said(await notebook.ask("What did I ask before?")) == "You asked 1 times: first question"
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-12", "S2-13")
+async def test_variables_that_clients_tell_are_merged(notebook: Notebook) -> None:
+    await notebook.ask(HELLO, variables={"df": "DataFrame"})
+    await notebook.ask(HELLO, variables={"age": "int"})
+    assert (await notebook.get(f"/{NAME}"))["variables"] == ["age", "df"]
+    assert said(await notebook.ask("What variables are available?")) == "age (int), df (DataFrame)"
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-15", "S2-23", "S2-25", "S2-26")
+async def test_three_turns_over_a_table_really_run_and_devices_see_it(notebook: Notebook) -> None:
+    answers = [await notebook.ask(words) for words in DIALOGUE]
+    assert [answer["route"] for answer in answers] == ["code"] * 3
+    assert said(answers[0]).endswith("3 rows")
+    assert said(answers[1]).endswith("name, age")
+    assert "[('36', 2), ('41', 1)]" in said(answers[2])
+    async with threadline.connect(notebook.server, token="coding-agent") as client:
+        (found,) = await client.sessions.list(label=f"name:{NAME}")
+        session = await client.open(found.id)
+        assert session["variables"]["df"]["type"] == "list"
+        assert session["variables"]["df"]["shape"] == [3]
+        (plot,) = session["last_execution"]["attachments"]
+        assert plot["type"] == "image/svg+xml"
+        assert "<rect" in plot["data"]
+        await notebook.run("seen_live = 42")
+        async with asyncio.timeout(20):
+            await session.until(lambda: session["variables"].get("seen_live", {}).get("value") == "42")
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-15")
+async def test_the_example_runs_by_one_command() -> None:
+    assert "[('36', 2), ('41', 1)]" in await run_example("examples.coding_agent", "--check")
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-16", "S2-17")
+async def test_a_conversation_survives_a_restart(start: Start) -> None:
+    async with start() as notebook:
+        await notebook.ask("first question")
+    async with start() as notebook:
+        assert (await notebook.get(f"/{NAME}"))["turn_count"] == 2
+        assert "first question" in said(await notebook.ask("What did I ask before?"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-18")
+async def test_old_sessions_are_removed_without_traffic(start: Start, tmp_path: Path) -> None:
+    async with start() as notebook:
+        await notebook.ask(HELLO)
+    async with start(max_age_hours=0.5 / 3600) as notebook:
+        client = threadline.connect(notebook.server, token="coding-agent")
+        async with client:
+
+            async def is_gone() -> bool:
+                return not await client.sessions.list(label=f"name:{NAME}")
+
+            await becomes(is_gone)
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-19", "S2-33", "S2-34")
+async def test_there_are_never_more_sessions_than_allowed(start: Start) -> None:
+    async with start(max_concurrent=3) as notebook:
+        for place in range(3):
+            await notebook.ask(HELLO, f"user_{place}_notebook_1")
+        body = {"query": HELLO, "context": {"session_id": "user_4_notebook_1"}}
+        answer = await notebook.http.post("/api/agent/quick", json=body)
+        assert answer.status_code == 429
+        assert "3 sessions" in answer.json()["detail"]
+        assert (await notebook.get(""))["active_sessions"] == 3
+        await notebook.ask(HELLO, "user_0_notebook_1")
+        await notebook.http.delete("/api/sessions/user_0_notebook_1")
+        await notebook.ask(HELLO, "user_4_notebook_1")
+        for wrong in ("a b", "x" * 101):
+            body = {"query": HELLO, "context": {"session_id": wrong}}
+            assert (await notebook.http.post("/api/agent/quick", json=body)).status_code == 422
+
+
+@pytest.mark.row("S2-20", "S2-21", "S2-22")
+def test_options_come_from_the_environment() -> None:
+    given = {"SESSION_MAX_AGE_HOURS": "2", "SESSION_MAX_CONCURRENT": "3", "SESSION_HISTORY_LIMIT": "7"}
+    assert Options.from_environment(given) == Options(2.0, 3, 7)
+    assert Options.from_environment({}) == Options(24.0, 1000, 100)
+    with pytest.raises(ValueError, match="SESSION_MAX_CONCURRENT"):
+        Options.from_environment({"SESSION_MAX_CONCURRENT": "0"})
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-30", "S2-37", "S2-9")
+async def test_code_and_history_are_exported_as_they_are(notebook: Notebook) -> None:
+    code = "text = '''a\n  b\t`c`'''\nprint(text)"
+    await notebook.run(code)
+    exported = await notebook.get(f"/{NAME}/export")
+    copy = Session.import_(exported)
+    assert copy.get_history()[0]["content"] == f"```python\n{code}\n```"
+    assert copy["variables"]["text"]["type"] == "str"
+    markdown = (await notebook.http.get(f"/api/sessions/{NAME}/export?format=markdown")).text
+    assert code in markdown
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-23")
+async def test_code_is_not_run_unless_enabled(notebook: Notebook) -> None:
+    kernels.enabled = False
+    assert "Running code is off" in said(await notebook.ask("```python\nprint(1)\n```"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-23")
+async def test_kernels_keep_to_their_limits(tmp_path: Path) -> None:
+    limits = KernelLimits(time_s=3, memory_bytes=1024**3, output_chars=100)
+    kernel = Kernel(tmp_path, limits)
+    try:
+        assert (await kernel.execute("x = 1\nprint(x)")).output == "1\n"
+        done = await kernel.execute("while True: pass")
+        assert (done.status, done.error) == ("time_limit", "Stopped after 3 seconds.")
+        assert (await kernel.execute("print(x)")).output == "1\n"
+        assert (await kernel.execute("b = bytearray(4 * 1024**3)")).error.startswith("MemoryError")
+        assert (await kernel.execute("print('y' * 1000)")).output == "y" * 100 + "\n[output cut]"
+        assert (
+            await kernel.execute("import os; print(os.environ.get('CODING_AGENT_EXECUTE'))")
+        ).output == "None\n"
+        running_code = asyncio.create_task(kernel.execute("import time\nprint('on')\ntime.sleep(60)"))
+        await asyncio.sleep(0)
+        done = await _interrupted(kernel, running_code)
+        assert done.error.startswith("KeyboardInterrupt")
+        await kernel.restart()
+        assert (await kernel.execute("print(x)")).error == "NameError: name 'x' is not defined"
+    finally:
+        await kernel.close()
+
+
+async def _interrupted(kernel: Kernel, work: asyncio.Task[Executed]) -> Executed:
+    """Press stop until it has stopped."""
+    while not work.done():
+        await kernel.interrupt()
+        await asyncio.wait([work], timeout=0.2)
+    return work.result()
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-23")
+async def test_a_dead_kernel_is_told_and_replaced(notebook: Notebook) -> None:
+    await notebook.run("kept = 1")
+    async with threadline.connect(notebook.server, token="coding-agent") as client:
+        (found,) = await client.sessions.list(label=f"name:{NAME}")
+        os.kill((await kernels.of(found.id)).pid, signal.SIGKILL)
+    assert "The kernel died" in await notebook.run("print(kept)")
+    assert (await notebook.get(f"/{NAME}"))["variables"] == []
+    assert (await notebook.run("print('back')")).strip() == "back"
+
+
+class Stream:
+    """A client of the streaming WebSocket."""
+
+    def __init__(self, socket: websockets.ClientConnection) -> None:
+        self._socket = socket
+        self.seen: list[Json] = []
+
+    async def send(self, **message: Any) -> None:
+        await self._socket.send(json.dumps(message))
+
+    async def until(self, *kinds: str) -> Json:
+        while True:
+            self.seen.append(json.loads(await asyncio.wait_for(self._socket.recv(), 60)))
+            if self.seen[-1]["type"] in kinds:
+                return self.seen[-1]
+
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self.seen]
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-40", "S2-14")
+async def test_a_query_is_streamed_with_approval_and_cancel(notebook: Notebook) -> None:
+    address = notebook.url.replace("http", "ws") + "/api/agent/stream"
+    context = {"session_id": NAME, "require_approval": True}
+    assert (await notebook.http.get("/health")).json() == {"status": "ok"}
+    async with websockets.connect(address) as socket:
+        stream = Stream(socket)
+        await stream.send(type="query", query="```python\nprint('one')\n```", context=context)
+        await stream.until("approval_needed")
+        await stream.send(type="approval", approved=True)
+        await stream.until("complete")
+        told = [kind for place, kind in enumerate(stream.kinds()) if kind not in stream.kinds()[:place]]
+        order = "plan thinking code approval_needed execution_result explanation usage complete"
+        assert told == order.split()
+        stream.seen.clear()
+        await stream.send(type="query", query="```python\nprint('two')\n```", context=context)
+        await stream.until("approval_needed")
+        await stream.send(type="approval", approved=True, modifications="print('three')")
+        await stream.until("complete")
+        results = [
+            event["result"]["output"]
+            for event in stream.seen
+            if event["type"] == "execution_result" and isinstance(event["result"], dict)
+        ]
+        assert results[-1] == "three"
+        await stream.send(type="query", query="```python\nprint('four')\n```", context=context)
+        await stream.until("approval_needed")
+        await stream.send(type="cancel")
+        assert (await stream.until("complete"))["status"] == "cancelled"
+        await stream.send(type="nonsense")
+        assert "nonsense" in (await stream.until("error"))["error"]
