@@ -232,3 +232,14 @@ async def test_a_missing_key_fails_the_run_not_the_import(monkeypatch: pytest.Mo
         await Agent(model="openai:gpt-5-mini").run("hello")
     assert raised.value.code == "configuration_error"
     assert "OPENAI_API_KEY" in raised.value.message
+
+
+async def test_a_run_may_ask_for_the_models_that_the_author_allows() -> None:
+    async with model_server(text("mine")) as server:
+        agent = Agent([add], model=server.model(), models=["test"])
+        assert (await agent.execute("go")).output == "mine"
+        assert (await agent.execute("go", model="test")).tool_calls == 1
+        with pytest.raises(SessionError) as raised:
+            await agent.execute("go", model="openai:gpt-5")
+    assert raised.value.code == "model_not_allowed"
+    assert len(server.requests) == 1

@@ -135,6 +135,7 @@ async def test_a_name_that_is_not_ours_is_turned_away(tmp_path: Path) -> None:
         assert (foreign.status_code, foreign.json()["error"]["code"]) == (403, "unknown_origin")
 
 
+@pytest.mark.row("S1-29")
 @pytest.mark.asyncio
 async def test_idle_sessions_expire_unless_somebody_has_them_open(tmp_path: Path) -> None:
     expiring = {"expire_after_s": 1.0, "upkeep_every_s": 0.01}

@@ -39,6 +39,7 @@ async def events_of(
     return [json.loads(frame.partition("\ndata: ")[2]) for frame in frames]
 
 
+@pytest.mark.row("S3-8", "S3-10", "S3-31", "S3-49")
 @pytest.mark.asyncio
 async def test_a_session_with_a_goal_has_a_run_that_goes_on_by_itself(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, client):
@@ -62,6 +63,7 @@ async def test_a_session_with_a_goal_has_a_run_that_goes_on_by_itself(tmp_path: 
         assert seen["duration_ms"] > 0
 
 
+@pytest.mark.row("S3-53")
 @pytest.mark.asyncio
 async def test_a_stream_goes_on_after_the_last_event_seen(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, client):
@@ -91,6 +93,7 @@ async def test_runs_are_asked_for_listed_and_looked_at(tmp_path: Path) -> None:
         assert (unknown.status_code, unknown.json()["error"]["code"]) == (409, "no_run")
 
 
+@pytest.mark.row("S3-40", "S3-52")
 @pytest.mark.asyncio
 async def test_a_run_is_cancelled_and_keeps_what_it_said(tmp_path: Path) -> None:
     async with api(tmp_path) as (server, client), threadline.connect(server.url, token="ada") as device:
@@ -105,6 +108,7 @@ async def test_a_run_is_cancelled_and_keeps_what_it_said(tmp_path: Path) -> None
         assert again.status_code == 200
 
 
+@pytest.mark.row("S3-16")
 @pytest.mark.asyncio
 async def test_the_python_client_mirrors_it(tmp_path: Path) -> None:
     async with api(tmp_path) as (server, _), threadline.connect(server.url, token="ada") as client:
@@ -115,6 +119,7 @@ async def test_the_python_client_mirrors_it(tmp_path: Path) -> None:
         assert [session.id for session in await client.sessions.list()] == [created.id]
 
 
+@pytest.mark.row("S3-5", "S3-57")
 @pytest.mark.asyncio
 async def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, client):

@@ -54,6 +54,7 @@ class Agent:
     tools:                  functions, or what `@tool` made of them
     model:                  `demo` for the driver that needs no key; any name that pydantic-ai knows, such as
                             `openai:gpt-5-mini`; or a model object of pydantic-ai
+    models:                 other models that a run may ask for
     name:                   how sessions and people call it, 1 to 64 characters of `[A-Za-z0-9._@-]`
     system_prompt:          instructions that do not change
     system_context:         a text, or a function of the run's context
@@ -79,6 +80,7 @@ class Agent:
         system_context: str | Callable[[Mapping[str, Any]], str] | None = None,
         model_config: Mapping[str, Any] | None = None,
         toolsets: Sequence[Any] = (),
+        models: Sequence[str] = (),
         driver: AgentDriver | None = None,
         request_interceptors: Interceptors = None,
         response_interceptors: Interceptors = None,
@@ -100,7 +102,7 @@ class Agent:
         self.tools = _by_name(map(as_tool, tools or ()))
         if provider and isinstance(model, str) and ":" not in model:
             model = f"{provider}:{model}"
-        inner = driver or driver_for(model, model_config, toolsets)
+        inner = driver or driver_for(model, model_config, toolsets, models)
         requests, responses = as_list(request_interceptors), as_list(response_interceptors)
         if requests or responses:
             inner = InterceptedDriver(inner, requests, responses, on_interceptor_error)
@@ -349,7 +351,10 @@ class Agent:
 
 
 def driver_for(
-    model: Any, settings: Mapping[str, Any] | None = None, toolsets: Sequence[Any] = ()
+    model: Any,
+    settings: Mapping[str, Any] | None = None,
+    toolsets: Sequence[Any] = (),
+    others: Sequence[str] = (),
 ) -> AgentDriver:
     """The driver of a model, by its name or object. Raises ConfigurationError where there is none."""
     if model == DEMO_MODEL:
@@ -361,7 +366,7 @@ def driver_for(
             f"The model {model!r} needs pydantic-ai: pip install 'threadline[agents]'. Without it there is "
             "model='demo', or driver=, an object with `run(task)` as AgentDriver says."
         ) from error
-    return PydanticDriver(model, settings, toolsets)
+    return PydanticDriver(model, settings, toolsets, others)
 
 
 def _pending_of(record: Session, run: Run) -> list[PendingToolCall]:

@@ -76,7 +76,8 @@ class ModelFailed(ThreadlineError):
 
 class PydanticDriver:
     """`model` is a name or a model object, `settings` go with every request, `toolsets` bring tools of their
-    own, such as those of MCP servers.
+    own, such as those of MCP servers. `others` are models that a run may ask for instead: a device chooses
+    among what the author pays for.
 
     Raises ConfigurationError for a name that no provider answers to.
     """
@@ -86,8 +87,11 @@ class PydanticDriver:
         model: Model | str,
         settings: Mapping[str, Any] | None = None,
         toolsets: Sequence[AbstractToolset[Any]] = (),
+        others: Sequence[str] = (),
     ) -> None:
-        _check_name(model)
+        for name in (model, *others):
+            _check_name(name)
+        self._others = frozenset(others)
         self._model = model
         self._settings = ModelSettings(**settings) if settings else None  # type: ignore[typeddict-item]
         self._toolsets = [RecordedToolset(toolset) for toolset in toolsets]
@@ -105,8 +109,12 @@ class PydanticDriver:
             raise _failure(error) from error
 
     def _chosen(self, task: Task) -> Model:
-        """The run's own model, where it names another than the agent's."""
-        return infer_model(task.model or self._model)
+        """The run's own model, where it names another than the agent's. Raises ModelFailed."""
+        if not task.model or task.model == self._model:
+            return infer_model(self._model)
+        if task.model not in self._others:
+            raise ModelFailed(f"This agent does not run on the model {task.model}.", "model_not_allowed")
+        return infer_model(task.model)
 
 
 @dataclass(slots=True)
