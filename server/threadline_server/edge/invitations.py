@@ -21,7 +21,7 @@ from threadline_server.edge.access import GRANTABLE, role_of
 from threadline_server.edge.authentication import Principal
 
 MAX_PER_SESSION = 20
-_KIND = "invitation"
+KIND = "invitation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +53,20 @@ class Invitations:
             secrets.token_hex(8), session, role, made_by, self._now_s() + life_s, uses, _digest(secret)
         )
         key, ttl_ms = f"{session}/{invitation.id}", round(life_s * 1000)
-        await self._backplane.swap_value(_KIND, key, None, _encode(invitation), ttl_ms)
+        await self._backplane.swap_value(KIND, key, None, _encode(invitation), ttl_ms)
         return invitation, f"{session}/{invitation.id}/{secret}"
 
     async def of_session(self, session: SessionId) -> list[Invitation]:
-        stored = await self._backplane.list_values(_KIND)
+        stored = await self._backplane.list_values(KIND)
         found = [_decode(value) for key, value in stored.items() if key.startswith(f"{session}/")]
         return sorted(found, key=lambda invitation: invitation.expires_s)
 
     async def take_back(self, session: SessionId, invitation: str) -> None:
         """Idempotent."""
         key = f"{session}/{invitation}"
-        stored = await self._backplane.get_value(_KIND, key)
+        stored = await self._backplane.get_value(KIND, key)
         if stored is not None:
-            await self._backplane.swap_value(_KIND, key, stored, None)
+            await self._backplane.swap_value(KIND, key, stored, None)
 
     async def accept(self, code: str, principal: Principal) -> tuple[SessionRecord, Role]:
         """Let somebody in; nobody loses a role by it. Raises Forbidden, SessionNotFound, SessionDeleted."""
@@ -83,7 +83,7 @@ class Invitations:
 
     async def _use(self, key: str, secret: str) -> Invitation:
         while True:
-            stored = await self._backplane.get_value(_KIND, key[:300])
+            stored = await self._backplane.get_value(KIND, key[:300])
             invitation = None if stored is None else _decode(stored)
             if invitation is None or not hmac.compare_digest(invitation.digest, _digest(secret)):
                 raise Forbidden("This invitation was used up, taken back or is too old; ask for a new one.")
@@ -97,10 +97,10 @@ class Invitations:
         assert invitation.uses_left is not None
         left_s = invitation.expires_s - self._now_s()
         if invitation.uses_left <= 1 or left_s <= 0:
-            return await self._backplane.swap_value(_KIND, key, stored, None)
+            return await self._backplane.swap_value(KIND, key, stored, None)
         fewer = replace(invitation, uses_left=invitation.uses_left - 1)
         ttl_ms = max(1, round(left_s * 1000))
-        return await self._backplane.swap_value(_KIND, key, stored, _encode(fewer), ttl_ms)
+        return await self._backplane.swap_value(KIND, key, stored, _encode(fewer), ttl_ms)
 
 
 def stronger(one: Role | None, other: Role) -> Role:

@@ -18,6 +18,7 @@ from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.request_frame import RequestFrame
 from threadline_server.edge.http.sessions import session_routes
 from threadline_server.rooms.registry import Rooms
+from threadline_server.telemetry.audit import Audit
 
 SESSIONS = "/api/v1/sessions"
 
@@ -37,7 +38,8 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     add_error_handlers(app)
     app.add_middleware(RequestFrame, max_body_bytes=10_000)
-    app.include_router(session_routes(backplane, rooms, access, caller_of(TrustingAuthenticator())))
+    caller = caller_of(TrustingAuthenticator())
+    app.include_router(session_routes(backplane, rooms, access, Audit(lambda: 0), caller))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://t", headers=as_user("ada")) as client:
         yield client

@@ -76,7 +76,7 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.add_middleware(RequestFrame, max_body_bytes=parts.max_body_bytes)
     app.router.routes.extend(parts.sockets)  # first: devices come more often than anybody else
     caller = caller_of(parts.authenticator)
-    app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, caller))
+    app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, parts.audit, caller))
     app.include_router(history_routes(parts.rooms, parts.access, caller))
     app.include_router(replay_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(run_routes(parts.rooms, parts.access, parts.streams, caller))

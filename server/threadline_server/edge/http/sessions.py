@@ -23,6 +23,7 @@ from threadline_server.edge.http.run_request import MAX_GOAL_CHARS, RunFields
 from threadline_server.edge.http.run_view import NOT_STARTED, FaultView, LimitsView, StepView, view_of_run
 from threadline_server.edge.http.times import time_of
 from threadline_server.rooms.registry import Rooms
+from threadline_server.telemetry.audit import Audit
 
 NAME_PATTERN = r"^[A-Za-z0-9._:@-]{1,128}$"
 
@@ -94,7 +95,9 @@ class SessionListing(BaseModel):
     cursor: str | None
 
 
-def session_routes(backplane: Backplane, rooms: Rooms, access: Access, caller: Caller) -> APIRouter:
+def session_routes(
+    backplane: Backplane, rooms: Rooms, access: Access, audit: Audit, caller: Caller
+) -> APIRouter:
     router = APIRouter(prefix="/api/v1/sessions", tags=["sessions"])
     Me = Annotated[Principal, Depends(caller)]  # noqa: N806
 
@@ -184,6 +187,7 @@ def session_routes(backplane: Backplane, rooms: Rooms, access: Access, caller: C
         if role is not Role.OWNER:
             raise Forbidden("Only the owner deletes a session; leave it instead.")
         await backplane.delete_session(SessionId(session))
+        audit.record("session.deleted", by=me.user, session=session)
 
     return router
 
