@@ -339,3 +339,37 @@ async def test_a_query_is_streamed_with_approval_and_cancel(notebook: Notebook) 
         assert (await stream.until("complete"))["status"] == "cancelled"
         await stream.send(type="nonsense")
         assert "nonsense" in (await stream.until("error"))["error"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-28", "S2-32", "S2-35")
+async def test_devices_undo_their_own_edits_and_delete_on_close(notebook: Notebook) -> None:
+    await notebook.ask(HELLO)
+    async with (
+        threadline.connect(notebook.server, token="coding-agent") as one,
+        threadline.connect(notebook.server, token="coding-agent") as two,
+    ):
+        (found,) = await one.sessions.list(label=f"name:{NAME}")
+        assert (await one.sessions.update(found.id, title="Ages")).title == "Ages"
+        first, second = await one.open(found.id), await two.open(found.id)
+        first["mine"] = 1
+        second["yours"] = 2
+        async with asyncio.timeout(20):
+            await first.until(lambda: first.get("yours") == 2)
+            await second.until(lambda: second.get("mine") == 1)
+            assert first.undo()
+            await second.until(lambda: "mine" not in second)
+        assert (first.get("yours"), second.get("yours")) == (2, 2)
+        await first.close(delete=True)
+    assert (await notebook.http.get(f"/api/sessions/{NAME}")).status_code == 404
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-36")
+async def test_the_agent_is_given_a_window_of_a_long_conversation(start: Start) -> None:
+    async with start(history_limit=4) as notebook:
+        for turn in range(6):
+            await notebook.ask(f"turn {turn}")
+        told = said(await notebook.ask("What did I ask before?"))
+        assert "turn 5" in told
+        assert "turn 0" not in told

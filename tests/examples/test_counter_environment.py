@@ -415,3 +415,17 @@ class environment_process:  # noqa: N801  (a context manager)
     async def __aexit__(self, *error: object) -> None:
         self._process.terminate()
         await self._process.communicate()
+
+
+@pytest.mark.row("S0-25")
+def test_the_page_says_how_to_begin_isolate_clean_up_and_repair() -> None:
+    page = (ROOT / "docs" / "environments.md").read_text()
+    for heading in (
+        "Initialising the state",
+        "Isolating rollouts",
+        "Cleaning up",
+        "When state leaks between rollouts",
+        "When the state is not initialised",
+        "When concurrent calls corrupt the state",
+    ):
+        assert f"\n## {heading}\n" in page
