@@ -5,6 +5,7 @@ The crash is made by cutting the append-only file back to an earlier length whil
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.backplane.redis.conftest import Nodes
 from tests.contract.redis_servers import RedisServer
 from tests.contract.writing import Outcome, Reader, Writer, a_document, eventually
 
+from threadline_server.backplane.base import DocumentName, LoggedTurn, Position
 from threadline_server.backplane.redis import RedisBackplane
 
 pytestmark = pytest.mark.redis
@@ -90,3 +92,33 @@ async def test_a_node_whose_turns_were_replaced_loads_again(own_redis: RedisServ
     assert outcome.events == ["taken"]
     (_, second) = (await a.load(writer.document)).tail
     assert second.turn.entries[0].update == b"in its place"
+
+
+@pytest.mark.asyncio
+async def test_turns_become_durable_in_order_across_a_restart(
+    own_redis: RedisServer, own_nodes: Nodes
+) -> None:
+    """What was taken before it is looked for while newer turns are taken; those wait for it."""
+    a = await own_nodes.start("a")
+    writer = await a_document(a)
+    await writer.write()
+    keep_from_asking(a)
+    before = await take(writer, 3)
+    looking, read = asyncio.Event(), a._documents.read
+
+    async def read_late(
+        document: DocumentName, after: Position, limit: int
+    ) -> tuple[tuple[LoggedTurn, ...], Position]:
+        await looking.wait()
+        return await read(document, after, limit)
+
+    a._documents.read = read_late  # type: ignore[method-assign]
+    await crash_back_to(own_redis, append_only_file(own_redis).stat().st_size, a)
+    after = await take(writer, 3)
+    assert [outcome.events for outcome in after] == [["taken"]] * 3
+    assert a.stats()["turns_not_durable"] == 6
+    looking.set()
+    await after[0].end()
+    assert [outcome.events for outcome in before] == [["taken", "durable"]] * 3
+    for outcome in after:
+        assert (await outcome.end()).events == ["taken", "durable"]

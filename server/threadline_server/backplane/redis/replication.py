@@ -13,7 +13,7 @@ position of each followed document is asked for now and then, and whenever a sub
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -260,32 +260,24 @@ class Replication:
 
     # after a restart of Redis
 
-    async def verify_all(
-        self,
-        unwritten: Iterable[Sending],
-        writer: Writer,
-        confirm: Callable[[Sending], None],
-    ) -> None:
-        """Compare what was seen with what is there now: turns not yet written may be gone, others in their
-        place.
+    async def verify_own(self, sending: Sending, writer: Writer, confirm: Callable[[Sending], None]) -> None:
+        """Look for a turn that was not yet written: it is confirmed, or sent again where it is gone; where
+        another is in its place, whoever follows loads anew. Raises StoreError.
         """
-        await self._verify_own(unwritten, writer, confirm)
+        document, before = sending.append.document, Position(sending.position - 1)
+        turns, base = await self._documents.read(document, before, 1)
+        there = bool(turns) and turns[0] == LoggedTurn(Position(sending.position), sending.append.turn)
+        if there or base >= sending.position:
+            confirm(sending)
+        elif turns:
+            self.lose(document)
+        else:
+            await writer.retake(sending)
+
+    async def verify_followers(self) -> None:
+        """Compare what was seen of every document with what is there now. Raises StoreError."""
         for document in list(self.feeds):
             await self._verify(document)
-
-    async def _verify_own(
-        self, unwritten: Iterable[Sending], writer: Writer, confirm: Callable[[Sending], None]
-    ) -> None:
-        for sending in unwritten:
-            document, before = sending.append.document, Position(sending.position - 1)
-            turns, base = await self._documents.read(document, before, 1)
-            there = bool(turns) and turns[0] == LoggedTurn(Position(sending.position), sending.append.turn)
-            if there or base >= sending.position:
-                confirm(sending)
-            elif turns:
-                self.lose(document)
-            else:
-                await writer.retake(sending)
 
     async def _verify(self, document: DocumentName) -> None:
         for follower in self.feeds.of(document):

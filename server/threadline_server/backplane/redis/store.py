@@ -31,6 +31,7 @@ from threadline_server.backplane.base import (
 )
 from threadline_server.backplane.hints import Hints
 from threadline_server.backplane.objects import Objects, blob_key, session_prefix
+from threadline_server.backplane.redis.aftermath import Aftermath, Written
 from threadline_server.backplane.redis.catalogue import Catalogue
 from threadline_server.backplane.redis.cold import ColdTier
 from threadline_server.backplane.redis.confirmer import Confirmer
@@ -52,9 +53,8 @@ UPKEEP_S = 0.5
 START_S = 30.0
 CLOSE_S = 5.0
 START_RETRY_S = 0.5
+ANSWER_S = 10.0
 _TOUCHED_AT_ONCE = 500
-
-Written = Sending | asyncio.Future[None]
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +116,7 @@ class RedisBackplane:
             on_cold=lambda document: self._start(self._warm_again(document)),
         )
         self._confirmer = Confirmer[Written](self._links, self._written)
+        self._aftermath = Aftermath(self._topology, self._confirmer, self._replication, self._start)
         self._topology.on_change.append(self._on_topology)
         self._open = True
         started = asyncio.Event()
@@ -130,15 +131,16 @@ class RedisBackplane:
         told = ""
         while True:
             try:
-                await self._topology.refresh()
-                self.durability = await check_all(self._links, self._least)
-            except (RedisAway, RedisRefused) as error:
+                async with asyncio.timeout(ANSWER_S):
+                    await self._topology.refresh()
+                    self.durability = await check_all(self._links, self._least)
+            except (RedisAway, RedisRefused, TimeoutError) as error:
                 if isinstance(error, RedisRefused):
                     explained = explain(error)
                     if isinstance(explained, ConfigurationError):
                         raise explained from error
                 if loop.time() >= end:
-                    raise StoreError(f"Redis did not answer for {self._start_s:.0f} s: {error}") from error
+                    raise self._no_answer(error) from error
                 if str(error) != told:
                     told = str(error)
                     logger.warning("Waiting for Redis: %s", told)
@@ -147,9 +149,19 @@ class RedisBackplane:
             return
 
     async def _first_links(self) -> None:
-        async with asyncio.timeout(self._start_s):
-            await self._links.wait_ready()
-            await self._subscriptions.links.wait_ready()
+        try:
+            async with asyncio.timeout(self._start_s):
+                await self._links.wait_ready()
+                await self._subscriptions.links.wait_ready()
+        except TimeoutError as error:
+            await self.close()
+            raise self._no_answer(error) from error
+
+    def _no_answer(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"Redis did not answer for {self._start_s:g} s: {str(error) or 'it is silent'}. Start it, or mend "
+            "--redis; --start-timeout-s says how long to wait."
+        )
 
     async def close(self) -> None:
         if not self._open:
@@ -157,7 +169,7 @@ class RedisBackplane:
         self._open = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                while self._writer.pending or len(self._confirmer):  # noqa: ASYNC110  # two queues, no event
+                while self._writer.pending or self._not_durable:  # noqa: ASYNC110  # queues, no event
                     await asyncio.sleep(0.005)
         self._closing.set()
         with contextlib.suppress(TimeoutError):
@@ -214,16 +226,11 @@ class RedisBackplane:
     def _restarted(self, address: Address) -> None:
         """Another process answers for this one now; it may lack what was replied but not yet written."""
         logger.warning("Redis at %s was restarted or replaced", address)
-        unwritten = self._confirmer.take_back(address)
-        self._start(self._verify(unwritten))
+        self._aftermath.restarted(address, self._writer)
 
-    async def _verify(self, unwritten: list[Written]) -> None:
-        turns = [item for item in unwritten if isinstance(item, Sending)]
-        for item in unwritten:
-            if isinstance(item, asyncio.Future) and not item.done():
-                item.set_exception(StoreError("Redis was restarted before it had written this."))
-        with contextlib.suppress(StoreError):
-            await self._replication.verify_all(turns, self._writer, self._confirm)
+    @property
+    def _not_durable(self) -> int:
+        return len(self._confirmer) + len(self._aftermath)
 
     # health
 
@@ -241,7 +248,7 @@ class RedisBackplane:
             "turns_refused": counts.refused,
             "turns_sent_again": counts.sent_again,
             "turns_waiting": self._writer.pending,
-            "turns_not_durable": len(self._confirmer),
+            "turns_not_durable": self._not_durable,
             "turn_bytes": counts.bytes,
             "messages": self._subscriptions.messages,
             "subscriptions": len(self._subscriptions),
@@ -296,7 +303,7 @@ class RedisBackplane:
 
     def _confirm(self, sending: Sending) -> None:
         if self.durability is Durability.PROCESS:
-            self._confirmer.add(sending.keys.of.slot, sending)
+            self._aftermath.confirm(sending)
         else:
             self._writer.durable((sending,))
 
