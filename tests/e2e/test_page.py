@@ -77,6 +77,28 @@ async def test_text_of_others_does_not_act(devices: Devices) -> None:
 
 
 @pytest.mark.asyncio
+async def test_names_titles_tool_output_and_the_timeline_do_not_act(devices: Devices) -> None:
+    hostile = HOSTILE[0]
+    laptop = await devices.device("ada", hostile)
+    phone = await devices.device("bob", "Pixel 9", phone=True)
+    await laptop.open("trip")
+    await phone.open("trip")
+    await laptop.send(f"Find hotels in {hostile} Berlin")
+    await phone.finished_answers(1)
+    await laptop.by("session-options").first.click()
+    await laptop.by("rename").fill(hostile)
+    await laptop.by("rename").press("Enter")
+    await expect(phone.by("title")).to_have_text(hostile)
+    await phone.page.locator("details summary").first.click()
+    await phone.show_panel()
+    await phone.by("open-timeline").click()
+    await expect(phone.by("moment-messages")).to_contain_text("Berlin")
+    for device in (laptop, phone):
+        assert await device.page.evaluate("window.hit") is None
+        assert await device.page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.asyncio
 async def test_a_phone_needs_no_sideways_scrolling_and_its_targets_are_large(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
     await phone.open("trip")

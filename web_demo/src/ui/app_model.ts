@@ -97,7 +97,7 @@ async function change(current: Client | undefined, id: string | undefined): Prom
 
 /** A session's title, or the first words that were said in it. */
 export function titleOf(model: SessionModel): string {
-  return model.title.value || firstWords(model.messages.value[0]?.text ?? "");
+  return model.title.value || firstWords(model.line.value[0]?.message.text ?? "");
 }
 
 const TITLE_CHARS = 60;

@@ -171,18 +171,20 @@ function DetailSection({ model }: { model: SessionModel }): JSX.Element {
         {hello && [<dt key="role">{panel.role}</dt>, <dd key="role value">{roles[hello.role]}</dd>]}
         {durability && [<dt key="durability">{panel.durability}</dt>, <dd key="d value">{saved.durability[durability]}</dd>]}
       </dl>
-      <button class="button link" type="button" onClick={copyLink}>
-        <Icon name="link" />
-        {copied.value ? app.copied : panel.link}
-      </button>
-      <button class="button" type="button" data-testid="open-timeline" onClick={() => (model.drawer.value = "timeline")}>
-        <Icon name="clock" />
-        {timeline.open}
-      </button>
-      <button class="button" type="button" data-testid="open-glass" onClick={() => (model.drawer.value = "glass")}>
-        <Icon name="glass" />
-        {glass.open}
-      </button>
+      <div class="details-actions">
+        <button class="button link" type="button" onClick={copyLink}>
+          <Icon name="link" />
+          {copied.value ? app.copied : panel.link}
+        </button>
+        <button class="button" type="button" data-testid="open-timeline" onClick={() => (model.drawer.value = "timeline")}>
+          <Icon name="clock" />
+          {timeline.open}
+        </button>
+        <button class="button" type="button" data-testid="open-glass" onClick={() => (model.drawer.value = "glass")}>
+          <Icon name="glass" />
+          {glass.open}
+        </button>
+      </div>
     </section>
   );
 }

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
+import { lineOf } from "../threadline/document/branches.ts";
 import { Replay } from "../threadline/replay.ts";
 import { client, refreshList } from "./app_model.ts";
 import { Icon } from "./icons.tsx";
@@ -83,7 +84,7 @@ function Scrubber({ replay, id }: { replay: Replay; id: string }): JSX.Element {
       {failed.value && <p role="alert">{timeline.failed}</p>}
       <ol class="moment" data-testid="moment-messages">
         {moment.messages.length === 0 && <li class="note">{timeline.nothing}</li>}
-        {moment.messages.map((message) => (
+        {lineOf(moment.messages).map(({ message }) => (
           <li key={message.id} class={message.role} dir="auto">
             <small>{whoText(message.author.name || message.author.user)}</small>
             {message.role === "user" ? <p>{message.text}</p> : <Markdown text={message.text} streaming={false} />}
