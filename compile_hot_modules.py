@@ -4,7 +4,8 @@
     PYTHONPATH=build/compiled python -m threadline_server serve
 
 The source is the same; a module without its extension runs as plain Python. Needs mypy, setuptools and a C
-compiler. The packages of a checkout are left alone, so that what is edited is what runs there.
+compiler. The packages of a checkout are left alone, so that what is edited is what runs there. A class that
+others outside derive from, such as `Contributor`, stays plain Python: a compiled one would refuse them.
 """
 
 from __future__ import annotations
@@ -30,14 +31,13 @@ HOT = """
     threadline_server/edge/hocuspocus_channel threadline_server/edge/hocuspocus_socket
     threadline_server/edge/ywebsocket_channel
     threadline_server/rooms/admission threadline_server/rooms/arrivals threadline_server/rooms/awareness
-    threadline_server/rooms/catching_up threadline_server/rooms/contributor
-    threadline_server/rooms/deletion threadline_server/rooms/draft
+    threadline_server/rooms/catching_up threadline_server/rooms/deletion threadline_server/rooms/draft
     threadline_server/rooms/fan_out threadline_server/rooms/gate threadline_server/rooms/gate_limits
     threadline_server/rooms/host threadline_server/rooms/index_stats threadline_server/rooms/index_store
     threadline_server/rooms/item_index threadline_server/rooms/journal threadline_server/rooms/judge
     threadline_server/rooms/key_contest threadline_server/rooms/key_table threadline_server/rooms/keystroke
     threadline_server/rooms/list_order threadline_server/rooms/node_presence threadline_server/rooms/replica
-    threadline_server/rooms/room threadline_server/rooms/room_log threadline_server/rooms/seat
+    threadline_server/rooms/room threadline_server/rooms/room_log
     threadline_server/rooms/stamper threadline_server/rooms/stamps threadline_server/rooms/state_vector
     threadline_server/rooms/stretch threadline_server/rooms/tail threadline_server/rooms/update_reader
     threadline_server/rooms/update_writer threadline_server/rooms/verdict
