@@ -158,9 +158,10 @@ class RedisBackplane:
             raise self._no_answer(error) from error
 
     def _no_answer(self, error: Exception) -> StoreError:
+        why = str(error) or "it is silent"
         return StoreError(
-            f"Redis did not answer for {self._start_s:g} s: {str(error) or 'it is silent'}. Start it, or mend "
-            "--redis; --start-timeout-s says how long to wait."
+            f"Redis did not answer for {self._start_s:g} s: {why} Start it, or correct --redis; "
+            "--start-timeout-s says how long to wait."
         )
 
     async def close(self) -> None:
