@@ -1,4 +1,4 @@
-"""`MODULE:AGENT` as an object, or one sentence on why not."""
+"""`MODULE:NAME` as an object, or one sentence on why not."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from types import ModuleType
 from threadline_server.startup import CouldNotStart
 
 
-def load_agent(path: str) -> object:
+def load_agent(path: str, option: str = "--agent") -> object:
     """What `path` names; the current directory is searched too. Raises CouldNotStart."""
     module_name, _, attributes = path.partition(":")
-    found: object = _module(module_name, path)
+    found: object = _module(module_name, f"{option} {path}")
     for attribute in attributes.split("."):
         try:
             found = getattr(found, attribute)
         except AttributeError:
             raise CouldNotStart(
-                f"--agent {path}: the module {module_name} has no {attributes}. {_what_it_has(found)}"
+                f"{option} {path}: the module {module_name} has no {attributes}. {_what_it_has(found)}"
             ) from None
     return found
 
 
-def _module(name: str, path: str) -> ModuleType:
+def _module(name: str, asked: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -33,15 +33,15 @@ def _module(name: str, path: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise CouldNotStart(
-                f"--agent {path}: there is no module {name}, neither installed nor in {here}. Start the "
+                f"{asked}: there is no module {name}, neither installed nor in {here}. Start the "
                 "server in the directory of the module, or install it."
             ) from None
         raise CouldNotStart(
-            f"--agent {path}: the module {name} needs {error.name}, which is not installed."
+            f"{asked}: the module {name} needs {error.name}, which is not installed."
         ) from error
     except Exception as error:
         raise CouldNotStart(
-            f"--agent {path}: importing {name} failed with {type(error).__name__}: {error}."
+            f"{asked}: importing {name} failed with {type(error).__name__}: {error}."
         ) from error
 
 

@@ -26,6 +26,8 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from threadline.agents import Agent, as_agent
+from threadline.document.root_rules import RootRule
+from threadline.document.rules import SessionRules
 from threadline.errors import ConfigurationError, StoreError
 from threadline.ids import SessionId, uuid7
 from threadline_server.agent_loading import load_agent
@@ -97,6 +99,7 @@ class Core:
             now_ms=unix_ms,
             on_created=self._created,
             report=_report_room_failure,
+            rules=_rules(settings),
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
         )
         self.webhooks = _webhooks(settings)
@@ -480,6 +483,18 @@ def _identity(backplane: Backplane, settings: Settings) -> Identity:
         return Identity(backplane, options, time.time, time.monotonic, by_token=settings.auth == "token")
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+def _rules(settings: Settings) -> SessionRules:
+    if settings.root_rules is None:
+        return SessionRules()
+    found = load_agent(settings.root_rules, "--root-rules")
+    if not isinstance(found, dict) or not all(isinstance(rule, RootRule) for rule in found.values()):
+        raise CouldNotStart(f"--root-rules {settings.root_rules}: it must be a dict of RootRule by root.")
+    try:
+        return SessionRules(found)
+    except ValueError as error:
+        raise CouldNotStart(f"--root-rules {settings.root_rules}: {error}") from error
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -142,6 +142,9 @@ class Settings(_Bounds):
     encryption_keys: SecretStr | None = Field(
         default=None, description="The same lines, separated by commas, for platforms without files."
     )
+    root_rules: str | None = Field(
+        default=None, description="Rules for an application's own roots, as MODULE:ROOTS."
+    )
     audit_file: Path | None = Field(
         default=None, description="File to which the audit log is appended, besides the ordinary log."
     )

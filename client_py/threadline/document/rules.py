@@ -12,7 +12,7 @@ Rules see content, path and actor, never what the document holds at the moment.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +21,7 @@ from threadline.document.counters import FOLDED
 from threadline.document.intents import TitleIntent, read_intent
 from threadline.document.judgement import LIST_POSITION, Content, ContentKind, Path, RuleBook
 from threadline.document.messages import MessageRole, MessageStatus
+from threadline.document.root_rules import RootRule
 from threadline.document.state import top_level_of
 from threadline.ids import AGENT_PREFIX, owner_of
 
@@ -192,7 +193,13 @@ def rule_at(path: Path) -> Rule | None:
 
 
 class SessionRules:
-    """The rule book of session documents."""
+    """The rule book of session documents, with rules for an application's own roots."""
+
+    def __init__(self, roots: Mapping[str, RootRule] | None = None) -> None:
+        """Raises ValueError for a root of the schema, whose rules are fixed."""
+        self._roots = dict(roots or {})
+        if taken := _ROOTS & self._roots.keys():
+            raise ValueError(f"The rules of {', '.join(sorted(taken))} are fixed; choose another root.")
 
     def root_kind(self, root: str) -> ContentKind | None:
         return ContentKind.MAP if root in _ROOTS else None
@@ -201,7 +208,8 @@ class SessionRules:
         if actor.role is Role.VIEWER:
             return VIEWERS_READ
         if path[0] not in _ROOTS:
-            return None
+            own_rule = self._roots.get(path[0])
+            return None if own_rule is None else own_rule.judge(actor, path, content)
         rule = rule_at(path)
         if rule is None:
             return NO_SUCH_PLACE
@@ -215,7 +223,9 @@ class SessionRules:
 
     def may_delete(self, actor: Actor, path: Path, owner: str) -> bool:
         if path[0] not in _ROOTS:
-            return actor.role is not Role.VIEWER
+            own_rule = self._roots.get(path[0])
+            allowed = own_rule is None or actor.role in own_rule.deleters
+            return allowed and actor.role is not Role.VIEWER
         rule = rule_at(path)
         if rule is None or actor.role not in rule.deleters:
             return False
@@ -282,6 +292,6 @@ class CompanionRules:
 SESSION_RULES: RuleBook = SessionRules()
 
 
-def rules_for(companion_of: str | None) -> RuleBook:
+def rules_for(companion_of: str | None, session_rules: RuleBook = SESSION_RULES) -> RuleBook:
     """The rule book of a session document (None), or of a user's companion in it."""
-    return SESSION_RULES if companion_of is None else CompanionRules(companion_of)
+    return session_rules if companion_of is None else CompanionRules(companion_of)

@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from threadline.actors import Actor
 from threadline.document.judgement import RuleBook
-from threadline.document.rules import rules_for
+from threadline.document.rules import SESSION_RULES, rules_for
 from threadline.errors import SessionClosed, StoreError, ThreadlineError
 from threadline.ids import split_document_name
 from threadline.protocol import close_codes
@@ -58,11 +59,12 @@ class Rooms:
         on_created: Callable[[DocumentName, Sequence[Created]], None] = _ignore,
         report: Callable[[str, DocumentName, BaseException], None] = _silent,
         marks: LoadMarks | None = None,
+        rules: RuleBook = SESSION_RULES,
     ) -> None:
         self.host = Host(
             backplane=backplane,
             options=options or RoomOptions(),
-            rules=_rules_of,
+            rules=partial(_rules_of, rules),
             now_ms=now_ms,
             now_s=now_s,
             mark_dirty=self._mark_dirty,
@@ -301,5 +303,5 @@ class Rooms:
         room.close(close_codes.NORMAL)
 
 
-def _rules_of(document: DocumentName) -> RuleBook:
-    return rules_for(split_document_name(document)[1])
+def _rules_of(session_rules: RuleBook, document: DocumentName) -> RuleBook:
+    return rules_for(split_document_name(document)[1], session_rules)
