@@ -12,10 +12,11 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, Protocol
 
 from jupyter_client.manager import AsyncKernelManager
 
@@ -206,22 +207,34 @@ class Kernel:
         return (await self._run("None")).variables
 
 
+class Runtime(Protocol):
+    """What runs a session's code. `Kernel` is the one that is here; another can be put in its place."""
+
+    async def execute(self, code: str) -> Executed: ...
+
+    async def interrupt(self) -> None: ...
+
+    async def restart(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class Kernels:
     """One kernel per session, at most `most` at once: the one used longest ago is closed for a new one."""
 
-    def __init__(self, workspace: Path, limits: KernelLimits | None = None, most: int = 8) -> None:
+    def __init__(self, workspace: Path, make: Callable[[Path], Runtime] = Kernel, most: int = 8) -> None:
         self.workspace = workspace
         self.enabled = False
-        self.limits = limits or KernelLimits()
+        self.make = make
         self._most = most
-        self._kernels: dict[str, Kernel] = {}
+        self._kernels: dict[str, Runtime] = {}
 
-    async def of(self, session_id: str) -> Kernel:
+    async def of(self, session_id: str) -> Runtime:
         kernel = self._kernels.pop(session_id, None)
         if kernel is None:
             while len(self._kernels) >= self._most:
                 await self._kernels.pop(next(iter(self._kernels))).close()
-            kernel = Kernel(self.workspace, self.limits)
+            kernel = self.make(self.workspace)
         self._kernels[session_id] = kernel
         return kernel
 

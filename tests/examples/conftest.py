@@ -23,7 +23,8 @@ async def threadline_at(tmp_path: Path) -> AsyncIterator[Serve]:
 
     @asynccontextmanager
     async def serve(**settings: Any) -> AsyncIterator[str]:
-        chosen = Settings(**{"port": 0, "data": tmp_path / "data", "stop_grace_s": 0.2, **settings})
+        own = {} if "redis" in settings else {"data": tmp_path / "data"}
+        chosen = Settings(**{"port": 0, "stop_grace_s": 0.2, **own, **settings})
         async with running_server(chosen) as server:
             yield server.url
 

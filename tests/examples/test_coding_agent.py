@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,10 +20,12 @@ from examples.coding_agent.__main__ import DIALOGUE, running
 from examples.coding_agent.agent import kernels
 from examples.coding_agent.kernel import Executed, Kernel, KernelLimits
 from examples.coding_agent.settings import Options
+from pycrdt import Doc
 from tests.examples.running import becomes, run_example
 
 import threadline
 from threadline.agents import Session
+from threadline.document.session_document import SessionDocument
 
 Json = dict[str, Any]
 NAME = "user_1_notebook_2"
@@ -281,7 +284,9 @@ async def test_a_dead_kernel_is_told_and_replaced(notebook: Notebook) -> None:
     await notebook.run("kept = 1")
     async with threadline.connect(notebook.server, token="coding-agent") as client:
         (found,) = await client.sessions.list(label=f"name:{NAME}")
-        os.kill((await kernels.of(found.id)).pid, signal.SIGKILL)
+        kernel = await kernels.of(found.id)
+        assert isinstance(kernel, Kernel)
+        os.kill(kernel.pid, signal.SIGKILL)
     assert "The kernel died" in await notebook.run("print(kept)")
     assert (await notebook.get(f"/{NAME}"))["variables"] == []
     assert (await notebook.run("print('back')")).strip() == "back"
@@ -373,3 +378,57 @@ async def test_the_agent_is_given_a_window_of_a_long_conversation(start: Start) 
         told = said(await notebook.ask("What did I ask before?"))
         assert "turn 5" in told
         assert "turn 0" not in told
+
+
+class Remembered:
+    """A runtime of another kind: it runs nothing and tells what it was given."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.given: list[str] = []
+
+    async def execute(self, code: str) -> Executed:
+        self.given.append(code)
+        return Executed(output=f"given {len(self.given)}", variables={"n": {"type": "int"}})
+
+    async def interrupt(self) -> None: ...
+
+    async def restart(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-24")
+async def test_another_runtime_takes_the_place_of_the_kernel(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "make", Remembered)
+    assert (await notebook.run("anything")).strip() == "given 1"
+    assert (await notebook.run("more")).strip() == "given 2"
+    assert (await notebook.get(f"/{NAME}"))["variables"] == ["n"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-27", "S2-29")
+async def test_a_conversation_is_replayed_and_branched(notebook: Notebook) -> None:
+    await notebook.ask("first question", variables={"df": "DataFrame"})
+    async with threadline.connect(notebook.server, token="coding-agent") as client:
+        (found,) = await client.sessions.list(label=f"name:{NAME}")
+        session = await client.open(found.id)
+        log = await client.api.call("GET", f"/sessions/{found.id}/replay")
+        replayed: Doc[Any] = Doc()
+        for update in [log["base"], *(change["update"] for change in log["changes"])]:
+            if update is not None:
+                replayed.apply_update(b64decode(update))
+        assert SessionDocument(replayed).digest() == session.document.digest()
+        body = {"changes": len(log["changes"])}
+        made = await client.api.call("POST", f"/sessions/{found.id}/branch", body=body)
+        branch = await client.open(made["id"])
+        assert branch.get_history() == session.get_history()
+        branch["only_here"] = True
+        await branch.saved(20)
+        await notebook.ask("second question")
+        async with asyncio.timeout(20):
+            await session.until(lambda: len(session.messages) == 4)
+        assert len(branch.messages) == 2
+        assert "only_here" not in session
