@@ -42,7 +42,7 @@ bench: .make/python .make/system .make/compiled .make/bench-programs .make/bench
 compiled: .make/compiled
 
 faults: .make/python .make/system
-	$(BIN)/python -m pytest tests/faults --kills 200 --full -s $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/backplane/redis --kills 200 --full -s $(ARGS)
 
 # The wheel carries the built web page inside threadline_server/web, and the compiled modules where there is a
 # C compiler; PURE=1 makes one for every platform.

@@ -13,16 +13,18 @@ from threadline_server.backplane.base import StaleRange
 pytestmark = pytest.mark.redis
 
 ROUNDS = 300
+FULL_ROUNDS = 1_000
 
 
 @pytest.mark.asyncio
-async def test_nodes_are_equal_after_every_interleaving(nodes: Nodes) -> None:
+async def test_nodes_are_equal_after_every_interleaving(nodes: Nodes, full: bool) -> None:
+    rounds = FULL_ROUNDS if full else ROUNDS
     chance = random.Random(3)
     a, b = await nodes.start("a"), await nodes.start("b")
     document = (await a_document(a)).document
     readers = [Reader().follow(node, document) for node in (a, b)]
     clock = accepted = refused = 0
-    for number in range(ROUNDS):
+    for number in range(rounds):
         outcomes: list[tuple[Outcome, int]] = []
         for node in chance.sample((a, b), 2):
             forged = Writer(node, document, clock=clock, epoch=f"epoch-{node.node}-{number}")
@@ -38,7 +40,7 @@ async def test_nodes_are_equal_after_every_interleaving(nodes: Nodes) -> None:
             else:
                 assert isinstance(outcome.refusal, StaleRange)
                 refused += 1
-    assert (accepted, refused) == (ROUNDS, ROUNDS)
-    await eventually(lambda: all(len(reader.turns) == ROUNDS for reader in readers))
+    assert (accepted, refused) == (rounds, rounds)
+    await eventually(lambda: all(len(reader.turns) == rounds for reader in readers))
     assert readers[0].turns == readers[1].turns
     assert (await a.load(document)).tail == (await b.load(document)).tail

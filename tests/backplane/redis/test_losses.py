@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import pytest
 from tests.backplane.redis.conftest import Nodes
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.redis
 
 TURNS = 2_000
 CUTS = 20
+FULL_TURNS = 20_000
+FULL_CUTS = 100
 
 
 def lose_one_in_ten(node: RedisBackplane, chance: random.Random) -> None:
@@ -28,20 +31,23 @@ def lose_one_in_ten(node: RedisBackplane, chance: random.Random) -> None:
     node._subscriptions._hear = maybe_hear  # type: ignore[method-assign]
 
 
-async def write_all(writers: list[Writer]) -> None:
-    for n in range(TURNS):
+async def write_all(writers: list[Writer], turns: int) -> None:
+    for n in range(turns):
         await writers[n % len(writers)].write()
 
 
-async def cut_again_and_again(redis: RedisServer) -> None:
+async def cut_again_and_again(redis: RedisServer, cuts: int) -> None:
     with redis.client as client:
-        for _ in range(CUTS):
+        for _ in range(cuts):
             client.client_kill_filter(_type="pubsub")
             await asyncio.sleep(0.03)  # a cut every so often, whatever goes on
 
 
 @pytest.mark.asyncio
-async def test_nothing_is_missing_after_cuts_and_losses(nodes: Nodes, redis: RedisServer) -> None:
+async def test_nothing_is_missing_after_cuts_and_losses(
+    nodes: Nodes, redis: RedisServer, full: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns, cuts = (FULL_TURNS, FULL_CUTS) if full else (TURNS, CUTS)
     a, b = await nodes.start("a"), await nodes.start("b")
     first = await a_document(a)
     await b.load(first.document)
@@ -49,10 +55,16 @@ async def test_nothing_is_missing_after_cuts_and_losses(nodes: Nodes, redis: Red
     lose_one_in_ten(b, random.Random(2))
     readers = [Reader().follow(node, first.document) for node in (a, b)]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(write_all([first, Writer(b, first.document, client=8)]))
-        tasks.create_task(cut_again_and_again(redis))
-    await eventually(lambda: all(len(reader.turns) == TURNS for reader in readers))
-    assert all(reader.positions == list(range(1, TURNS + 1)) for reader in readers)
+        tasks.create_task(write_all([first, Writer(b, first.document, client=8)], turns))
+        tasks.create_task(cut_again_and_again(redis, cuts))
+    ended = time.monotonic()
+    await eventually(lambda: all(len(reader.turns) == turns for reader in readers))
+    with capsys.disabled():
+        print(
+            f"\npub/sub cut {cuts} times and 1 in 10 messages lost under {turns} turns: 0 missing, equal "
+            f"after {time.monotonic() - ended:.2f} s; repairs {[node.stats()['hole_repairs'] for node in (a, b)]}"
+        )
+    assert all(reader.positions == list(range(1, turns + 1)) for reader in readers)
     assert readers[0].turns == readers[1].turns
     assert all(reader.lost == 0 for reader in readers)
     assert a.stats()["hole_repairs"] > 0
