@@ -55,10 +55,10 @@ def with_tests(page: str) -> str:
 
 
 def _links(tests: list[tuple[str, str]]) -> str:
-    return "<br>".join(f"[{_words(name)}](../{path})" for path, name in tests)
+    return "<br>".join(f"[{words_of(name)}](../{path})" for path, name in tests)
 
 
-def _words(name: str) -> str:
+def words_of(name: str) -> str:
     return name.removeprefix("test_").replace("_", " ")
 
 
