@@ -59,10 +59,11 @@ async def test_nothing_is_missing_after_cuts_and_losses(
         tasks.create_task(cut_again_and_again(redis, cuts))
     ended = time.monotonic()
     await eventually(lambda: all(len(reader.turns) == turns for reader in readers))
+    repairs = [node.stats()["hole_repairs"] for node in (a, b)]
     with capsys.disabled():
         print(
             f"\npub/sub cut {cuts} times and 1 in 10 messages lost under {turns} turns: 0 missing, equal "
-            f"after {time.monotonic() - ended:.2f} s; repairs {[node.stats()['hole_repairs'] for node in (a, b)]}"
+            f"after {time.monotonic() - ended:.2f} s; repairs {repairs}"
         )
     assert all(reader.positions == list(range(1, turns + 1)) for reader in readers)
     assert readers[0].turns == readers[1].turns
