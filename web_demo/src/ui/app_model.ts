@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { connect, type Client, type SessionInfo } from "../threadline/index.ts";
 import { uuid7 } from "../threadline/document/ids.ts";
+import { notifyOf } from "./notifications.ts";
 import { goTo, goToList, sessionId } from "./route.ts";
 import { recentSessions, rememberSession } from "./recent.ts";
 import { SessionModel } from "./session_model.ts";
@@ -86,6 +87,7 @@ async function change(current: Client | undefined, id: string | undefined): Prom
     const session = await current.open(id);
     const model = new SessionModel(session);
     open.value = model;
+    model.onDispose(notifyOf(model, () => titleOf(model)));
     model.onDispose(effect(() => rememberSession(current.user, id, titleOf(model))));
     model.onDispose(effect(() => void (model.synced.value && refreshList())));
   } catch (error) {

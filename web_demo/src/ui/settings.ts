@@ -18,9 +18,18 @@ const IDENTITY = "threadline.identity";
 const THEME = "threadline.theme";
 const LANGUAGE = "threadline.language";
 const PANEL = "threadline.panel";
+const NOTIFY = "threadline.notify";
 
 export const identity = signal<Identity | undefined>(readIdentity());
 export const theme = signal<Theme>((read(THEME) as Theme | null) ?? "system");
+
+/** Whether the person wants to hear of runs while the page is not looked at. */
+export const notifying = signal(read(NOTIFY) === "yes");
+
+export function saveNotifying(wanted: boolean): void {
+  write(NOTIFY, wanted ? "yes" : "no");
+  notifying.value = wanted;
+}
 
 export function saveIdentity(next: Identity): void {
   write(IDENTITY, JSON.stringify(next));

@@ -3,7 +3,8 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { isUserName } from "../threadline/document/ids.ts";
 import { guessDevice } from "./device_name.ts";
-import { saveIdentity, saveLanguage, saveTheme, theme, type Identity, type Theme } from "./settings.ts";
+import { askToNotify } from "./notifications.ts";
+import { notifying, saveIdentity, saveLanguage, saveNotifying, saveTheme, theme, type Identity, type Theme } from "./settings.ts";
 import { language, LANGUAGES, speak, words, type Language } from "./words/words.ts";
 
 const THEMES: Theme[] = ["system", "light", "dark"];
@@ -56,6 +57,10 @@ export function SettingsDialog({ me, onClose }: { me: Identity; onClose: () => v
             ))}
           </select>
         </label>
+        <label class="check">
+          <input type="checkbox" data-testid="notify" checked={notifying.value} onChange={(event) => void chooseNotify(event.currentTarget)} />
+          {settings.notify}
+        </label>
         <div class="actions">
           <button class="button" type="button" onClick={onClose}>
             {app.cancel}
@@ -67,6 +72,13 @@ export function SettingsDialog({ me, onClose }: { me: Identity; onClose: () => v
       </form>
     </dialog>
   );
+}
+
+/** Without the browser's permission the box does not stay checked. */
+async function chooseNotify(box: HTMLInputElement): Promise<void> {
+  const wanted = box.checked && (await askToNotify());
+  saveNotifying(wanted);
+  box.checked = wanted;
 }
 
 function choose(next: Language): void {

@@ -49,6 +49,7 @@ export const ar: Words = {
     themes: { system: "مثل النظام", light: "فاتح", dark: "داكن" },
     language: "اللغة",
     changeNameText: "تُحفظ النسخ على هذا الجهاز لكل مستخدم على حدة.",
+    notify: "أخبرني عند اكتمال الإجابة أو انتظارها",
   },
   saved: {
     saved: "تم الحفظ",

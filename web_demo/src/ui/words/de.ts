@@ -49,6 +49,7 @@ export const de: Words = {
     themes: { system: "Wie das System", light: "Hell", dark: "Dunkel" },
     language: "Sprache",
     changeNameText: "Kopien auf diesem Gerät bleiben je Nutzer getrennt.",
+    notify: "Sagen, wenn eine Antwort fertig ist oder wartet",
   },
   saved: {
     saved: "Gespeichert",

@@ -47,6 +47,7 @@ export const en = {
     themes: { system: "Like the system", light: "Light", dark: "Dark" },
     language: "Language",
     changeNameText: "Copies on this device are kept apart per user.",
+    notify: "Tell me when an answer is done or waits",
   },
   saved: {
     saved: "Saved",

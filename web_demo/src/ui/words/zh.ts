@@ -49,6 +49,7 @@ export const zh: Words = {
     themes: { system: "跟随系统", light: "浅色", dark: "深色" },
     language: "语言",
     changeNameText: "这台设备上的副本按用户分开保存。",
+    notify: "回答完成或等待时通知我",
   },
   saved: {
     saved: "已保存",
