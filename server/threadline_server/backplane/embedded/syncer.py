@@ -100,6 +100,7 @@ class Syncer:
             group, more = self._next_group()
             if group and not self._make_durable(group):
                 return
+            del group  # an idle thread would keep the rooms and replicas of its last turns
 
     def _next_group(self) -> tuple[list[Waiting], bool]:
         """Everything that waits, at least one addition; and whether more may come."""
