@@ -10,7 +10,7 @@ from tests.server_process import ServerProcess
 async def start_again(server: ServerProcess) -> None:
     """On the same port, since clients come back to the address they know."""
     port = server.url.rpartition(":")[2]
-    server.arguments = ("--port", port)
+    server.arguments = (*server.arguments, "--port", port)  # the later one holds
     await server.start()
 
 
