@@ -140,7 +140,9 @@ def nemo_gym_python() -> str:
         if base is None:
             pytest.skip("NeMo Gym needs Python 3.12, and there is none on the path; or set NEMO_GYM_PYTHON")
         if subprocess.run([base, "-m", "venv", str(OWN_PYTHON)]).returncode != 0:
-            pytest.skip(f"NeMo Gym needs Python 3.12, and {base} makes no environment; or set NEMO_GYM_PYTHON")
+            pytest.skip(
+                f"NeMo Gym needs Python 3.12, and {base} makes no environment; or set NEMO_GYM_PYTHON"
+            )
     ready = OWN_PYTHON / "ready"
     if not ready.exists():
         install = [str(python), "-m", "pip", "install", "-q", "nemo-gym==0.4.0"]
