@@ -197,8 +197,8 @@ def _unsettled(roamers: Sequence[Roamer]) -> list[str]:
 
 @pytest.mark.xfail(
     strict=False,
-    reason="a device that moves to a node behind the log brings an agent's new client id there as if its own, "
-    "and is refused",
+    reason="a device that moves to a node behind the log brings an agent's new client id there as if its "
+    "own, and is refused",
 )
 @pytest.mark.asyncio
 async def test_a_deployment_loses_nothing(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
