@@ -29,12 +29,21 @@ class HttpApi:
 
     async def call(self, method: str, path: str, *, body: object = None, params: Params | None = None) -> Any:
         """The answer's JSON, None for an empty one. Raises the ThreadlineError that the envelope names."""
-        response = await self._send(method, path, body, params)
+        response = await self._send(method, path, params, json=body)
         return response.json() if response.content else None
 
     async def text(self, path: str, *, params: Params | None = None) -> str:
         """The answer as text. Raises as `call`."""
-        return (await self._send("GET", path, None, params)).text
+        return (await self._send("GET", path, params)).text
+
+    async def upload(self, path: str, data: bytes, content_type: str, *, params: Params) -> Any:
+        """POST `data` as it is; the answer's JSON. Raises as `call`."""
+        headers = {"Content-Type": content_type}
+        return (await self._send("POST", path, params, content=data, headers=headers)).json()
+
+    async def download(self, path: str) -> bytes:
+        """The answer's bytes. Raises as `call`."""
+        return (await self._send("GET", path)).content
 
     async def events(self, path: str, *, after: str | None = None) -> AsyncIterator[dict[str, Any]]:
         """Objects of a stream of server-sent events, after the one with the id `after`. Raises as `call`."""
@@ -52,11 +61,21 @@ class HttpApi:
         finally:
             await response.aclose()
 
-    async def _send(self, method: str, path: str, body: object, params: Params | None) -> httpx.Response:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Params | None = None,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         given = {name: value for name, value in (params or {}).items() if value is not None}
+        sent = self._headers() | dict(headers or {})
         try:
             response = await self._http.request(
-                method, PREFIX + path, json=body, params=given, headers=self._headers()
+                method, PREFIX + path, json=json, content=content, params=given, headers=sent
             )
         except httpx.TransportError as error:
             raise Unreachable(f"The server cannot be reached: {error}") from error

@@ -177,6 +177,19 @@ class LiveSession(Session):
             self.draft.clear()
         return self.run(run)
 
+    async def attach(
+        self,
+        name: str,
+        data: bytes,
+        type: str = "",  # noqa: A002  (the name in a message)
+    ) -> dict[str, Any]:
+        """Keep a small file with this session, for `send(..., attachments=[...])`. Needs a connection."""
+        return await self._client.sessions.attach(self.id, name, data, type)
+
+    async def attachment(self, attachment_id: str) -> bytes:
+        """The content of a file that a message names."""
+        return await self._client.sessions.attachment(self.id, attachment_id)
+
     def run(self, run_id: str) -> Run:
         """A handle on any run of this session."""
         return Run(self, run_id)

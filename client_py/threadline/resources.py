@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -102,6 +104,26 @@ class Sessions:
         """Events of the latest run as objects with a `type`, to `done`; resumable from an event's `id`."""
         async for event in self._api.events(f"/sessions/{session_id}/stream", after=after):
             yield event
+
+    async def attach(
+        self,
+        session_id: str,
+        name: str,
+        data: bytes,
+        type: str = "",  # noqa: A002  (the name in a message)
+    ) -> Json:
+        """Keep a small file with the session, and give back what a message names it by: id, name, type, size.
+
+        The `type` is guessed from the name where it is left out.
+        """
+        kind = type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        path = f"/sessions/{session_id}/attachments"
+        made: Json = await self._api.upload(path, data, kind, params={"name": name})
+        return made
+
+    async def attachment(self, session_id: str, attachment_id: str) -> bytes:
+        """The content of an attached file."""
+        return await self._api.download(f"/sessions/{session_id}/attachments/{quote(attachment_id, safe='')}")
 
     async def delete(self, session_id: str) -> None:
         """Delete it for everybody, for good."""

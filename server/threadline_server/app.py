@@ -41,6 +41,7 @@ from threadline_server.edge import invitations, kept_tokens, tickets
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.admission import Admission
+from threadline_server.edge.attachments import Attachments
 from threadline_server.edge.authentication import Authenticator, TrustingAuthenticator
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.entrance import Entrance
@@ -72,7 +73,7 @@ from threadline_server.telemetry.metrics import Metrics
 from threadline_server.upkeep.expiry import Expiry
 from threadline_server.upkeep.rounds import Chore, Rounds
 
-DEVICES_SENT_AWAY_PER_S = 1000
+DEVICES_SENT_AWAY_PER_S = 200
 COOLED_PER_ROUND = 500
 
 OnCode = Callable[[str], None]
@@ -218,6 +219,7 @@ class Node(Core):
             self.streams,
             time.time,
         )
+        self._attachments = Attachments(self.backplane, settings.pick(EdgeOptions))
         self._entrance: Entrance | None = None
         self._accepting = False
         self._watch()
@@ -233,6 +235,7 @@ class Node(Core):
         self.metrics.add("addresses", self.addresses.stats)
         self.metrics.add("access", self._watch_access.stats)
         self.metrics.add("audit", self._audit.stats)
+        self.metrics.add("attachments", self._attachments.stats)
         if self.identity.tokens is not None:
             self.metrics.add("authentication", self.identity.tokens.stats)
         self.metrics.add("http", lambda: {"streams": len(self.streams)})
@@ -252,12 +255,14 @@ class Node(Core):
                 pairing=self.pairing,
                 identity=self.identity,
                 invitations=invitations.Invitations(self.backplane, time.time),
+                attachments=self._attachments,
                 watch=self._watch_access,
                 audit=self._audit,
                 operators=self.settings.operators,
                 health=self.health,
                 metrics=self.metrics,
                 max_body_bytes=self.settings.max_request_bytes,
+                max_attachment_bytes=self.settings.pick(EdgeOptions).max_attachment_bytes,
                 web_page=web_page_directory(),
                 sockets=socket_routes(self._open_entrance, origins),
             ),

@@ -24,6 +24,15 @@ class EdgeOptions:
     max_sessions_per_user: int = 10_000
     """Sessions that one authenticated user may own."""
 
+    max_attachment_bytes: int = 4_194_304
+    """Size of one attached file."""
+
+    max_attachments_per_session: int = 200
+    """Files attached to one session."""
+
+    max_attachment_bytes_per_session: int = 67_108_864
+    """Size of all files attached to one session together."""
+
     requests_per_minute: int = 1_200
     """HTTP requests of one caller (its token, or its address) a minute."""
 

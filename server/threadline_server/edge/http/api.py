@@ -14,7 +14,9 @@ from starlette.types import Lifespan
 from threadline_server.backplane.base import Backplane
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
+from threadline_server.edge.attachments import Attachments
 from threadline_server.edge.authentication import Authenticator
+from threadline_server.edge.http.attachments import attachment_routes
 from threadline_server.edge.http.caller import caller_of
 from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.health import health_routes
@@ -53,12 +55,14 @@ class HttpApi:
     pairing: Pairing | None
     identity: Identity
     invitations: Invitations
+    attachments: Attachments
     watch: AccessWatch
     audit: Audit
     operators: Sequence[str]
     health: Health
     metrics: Metrics
     max_body_bytes: int
+    max_attachment_bytes: int
     web_page: Path | None
     sockets: Sequence[BaseRoute]
 
@@ -73,12 +77,15 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
         lifespan=lifespan,
     )
     add_error_handlers(app)
-    app.add_middleware(RequestFrame, max_body_bytes=parts.max_body_bytes)
+    app.add_middleware(
+        RequestFrame, max_body_bytes=parts.max_body_bytes, max_attachment_bytes=parts.max_attachment_bytes
+    )
     app.router.routes.extend(parts.sockets)  # first: devices come more often than anybody else
     caller = caller_of(parts.authenticator)
     app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, parts.audit, caller))
     app.include_router(history_routes(parts.rooms, parts.access, caller))
     app.include_router(replay_routes(parts.backplane, parts.rooms, parts.access, caller))
+    app.include_router(attachment_routes(parts.attachments, parts.access, caller))
     app.include_router(run_routes(parts.rooms, parts.access, parts.streams, caller))
     app.include_router(
         member_routes(parts.backplane, parts.access, parts.invitations, parts.watch, parts.audit, caller)

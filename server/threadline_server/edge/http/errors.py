@@ -27,6 +27,7 @@ from threadline.errors import (
     ThreadlineError,
     Unauthorized,
 )
+from threadline_server.edge.attachments import AttachmentNotFound, AttachmentRefused
 
 # The first class that matches decides, so narrower ones stand first.
 STATUS: tuple[tuple[type[ThreadlineError], HTTPStatus], ...] = (
@@ -34,6 +35,8 @@ STATUS: tuple[tuple[type[ThreadlineError], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (Refused, HTTPStatus.FORBIDDEN),
     (SessionNotFound, HTTPStatus.NOT_FOUND),
+    (AttachmentNotFound, HTTPStatus.NOT_FOUND),
+    (AttachmentRefused, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (SessionDeleted, HTTPStatus.GONE),
     (SessionClosed, HTTPStatus.CONFLICT),
     (SessionError, HTTPStatus.CONFLICT),

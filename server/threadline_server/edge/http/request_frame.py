@@ -32,9 +32,11 @@ class RequestFrame:
     A caller's own `X-Request-Id` is kept when it is short and printable, so that logs can be joined.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_attachment_bytes: int | None = None) -> None:
+        """`max_attachment_bytes` is the bound for attached files, where it is another."""
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_attachment_bytes = max_attachment_bytes or max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,24 +54,30 @@ class RequestFrame:
                 _add_headers(message, request_id)
             await send(message)
 
-        if self._announces_too_much(headers):
-            await _too_large(framed_send, request_id, self._max_body_bytes)
+        limit = self._limit_of(scope)
+        if _announces_more(headers, limit):
+            await _too_large(framed_send, request_id, limit)
             return
         try:
-            await self._app(scope, _bounded(receive, self._max_body_bytes), framed_send)
+            await self._app(scope, _bounded(receive, limit), framed_send)
         except BodyTooLarge:
             if started:
                 raise
-            await _too_large(framed_send, request_id, self._max_body_bytes)
+            await _too_large(framed_send, request_id, limit)
         except Exception:
             _log.exception("request crashed", request_id=request_id, path=scope["path"])
             if started:
                 raise
             await _crashed(framed_send, request_id)
 
-    def _announces_too_much(self, headers: Headers) -> bool:
-        length = headers.get("content-length", "0")
-        return length.isdigit() and int(length) > self._max_body_bytes
+    def _limit_of(self, scope: Scope) -> int:
+        is_file = scope["method"] == "POST" and scope["path"].endswith("/attachments")
+        return self._max_attachment_bytes if is_file else self._max_body_bytes
+
+
+def _announces_more(headers: Headers, limit: int) -> bool:
+    length = headers.get("content-length", "0")
+    return length.isdigit() and int(length) > limit
 
 
 def _request_id(offered: str | None) -> str:
