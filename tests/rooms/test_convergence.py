@@ -268,3 +268,14 @@ TestConversation.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def test_what_follows_from_an_overwritten_value_comes_before_it() -> None:
+    """The second count's update, delivered first, deletes a value whose replacement is still to come."""
+    conversation = Conversation()
+    conversation.two_are_there(client_ids=CLIENT_IDS)
+    conversation.count(which=0)
+    conversation.count(which=0)
+    conversation.deliver(which=0, place=0.0, again=False)
+    conversation.deliver(which=0, place=1.0, again=False)
+    conversation.teardown()

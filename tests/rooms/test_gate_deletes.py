@@ -42,10 +42,10 @@ def gate() -> Gate:
     return gate
 
 
-def refuses(gate: Gate, data: bytes, actor: Actor) -> str:
+def refuses(gate: Gate, data: bytes, actor: Actor, *, whole: bool = False) -> str:
     before = gate.clocks()
     with pytest.raises(Refused) as refusal:
-        gate.admit(data, actor)
+        gate.admit(data, actor, whole=whole)
     assert gate.clocks() == before
     return refusal.value.path
 
@@ -59,7 +59,18 @@ def test_a_deletion_that_the_rules_grant(gate: Gate) -> None:
 
 def test_a_deletion_that_they_do_not(gate: Gate) -> None:
     assert refuses(gate, update(deletes={1: [(1, 2)]}), BOB) == "t/[]"
-    assert refuses(gate, update(deletes={2: [(1, 1)]}), BOB) == "m/box/k"
+
+
+def test_a_deletion_before_the_value_that_overwrites(gate: Gate) -> None:
+    """Until the sender has told everything, it may be the trace of a value that is still to come."""
+    deleted = update(deletes={2: [(1, 1)]})
+    early = gate.admit(deleted, BOB)
+    assert early.gap
+    assert early.update is None
+    assert refuses(gate, deleted, BOB, whole=True) == "m/box/k"
+    late = update(section(3, 0, value("w", origin=(2, 1))))
+    assert gate.admit(late, BOB).update is not None
+    assert not gate.admit(deleted, BOB, whole=True).gap
 
 
 def test_what_is_deleted_already_is_left_out(gate: Gate) -> None:
@@ -89,6 +100,7 @@ def test_the_contents_of_a_container_go_with_it(gate: Gate) -> None:
 
 def test_contents_alone_do_not(gate: Gate) -> None:
     refuses(gate, update(deletes={2: [(1, 4)]}), BOB)
+    refuses(gate, update(deletes={2: [(0, 1)]}), BOB)
 
 
 def test_what_came_late_into_a_deleted_container_counts_as_deleted(gate: Gate) -> None:
@@ -107,7 +119,7 @@ def test_a_value_that_lost_its_key_counts_as_deleted() -> None:
     assert document_of(low, high).get("m", type=Map).to_py() == {"k": "high"}
     assert not gate.admit(update(deletes={5: [(0, 2)]}), BOB, whole=True).gap
     assert gate.admit(update(deletes={5: [(0, 1)]}), BOB).update is None
-    assert refuses(gate, update(deletes={9: [(0, 1)]}), ADA) == "m/k"
+    assert refuses(gate, update(deletes={9: [(0, 1)]}), ADA, whole=True) == "m/k"
 
 
 def test_a_concurrent_replacement_loses_to_the_higher_client_id() -> None:
@@ -119,7 +131,7 @@ def test_a_concurrent_replacement_loses_to_the_higher_client_id() -> None:
     gate.admit(two, BOB)
     gate.admit(one, ADA)
     assert gate.admit(update(deletes={7: [(0, 2)]}), eve, whole=True).update is None
-    assert refuses(gate, update(deletes={9: [(0, 1)]}), eve) == "m/k"
+    assert refuses(gate, update(deletes={9: [(0, 1)]}), eve, whole=True) == "m/k"
 
 
 def test_with_a_gap_a_deletion_waits_for_its_reason(gate: Gate) -> None:

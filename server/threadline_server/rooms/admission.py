@@ -141,8 +141,11 @@ class Admission:
         self._parent_clock: int = 0
         self._parent_type: int = NO_TYPE
 
-    def run(self, users: list[str]) -> Verdict:
-        """Integrate everything that can be. Raises MalformedUpdate or Refused half-way; the caller undoes."""
+    def run(self, users: list[str], *, whole: bool) -> Verdict:
+        """Integrate everything that can be; `whole` says that the sender has nothing more.
+
+        Raises MalformedUpdate or Refused half-way; the caller undoes.
+        """
         self._order.steps = MAX_SAFE_INTEGER if self._judge is None else self._limits.max_list_steps
         self._integrate_sections()
         accepted: list[Accepted] = []
@@ -156,7 +159,7 @@ class Admission:
             if progress.at < len(progress.section.structs):
                 self._gap = True
         deletion = Deletion(self._index, self._judge, users, accepted, self._replaced)
-        deletion.run(self._parsed.deletes, self._gap)
+        deletion.run(self._parsed.deletes, gap=self._gap, whole=whole)
         gap = self._gap or deletion.gap
         if not accepted and not deletion.accepted:
             return Verdict(None, (), gap, ())

@@ -3,6 +3,10 @@
 What is deleted already is left out. A unit that is not may be deleted if the rules grant it, if a type around
 it is deleted (by this update or before), or if another value has its key: replicas delete the value that lost
 by themselves, and their next delete set says so.
+
+That other value may still be on its way: updates are delivered in any order, and a delete set alone does not
+wait for anything in yrs and Yjs. So in a plain update the deletion of a value (no container) at a key that
+its sender may write is *not yet*; in a step 2, which has all that the sender has, it is refused.
 """
 
 from __future__ import annotations
@@ -78,9 +82,9 @@ class Deletion:
         self.gap: bool = False
         self.verbatim: bool = True
 
-    def run(self, deletes: list[tuple[int, int, int]], gap: bool) -> None:
+    def run(self, deletes: list[tuple[int, int, int]], *, gap: bool, whole: bool) -> None:
         """Raises MalformedUpdate or Refused. With a `gap` what is not granted is not yet: its reason may be
-        missing."""
+        missing. `whole` says that there is nothing more to come."""
         for client, clock, length in deletes:
             runs = self._index.by_id.get(client)
             if runs is None or clock >= runs.next:
@@ -96,7 +100,7 @@ class Deletion:
                 malformed("a deletion begins or ends inside a character")
             self._range(runs, clock, end)
         if self._doubtful:
-            self._settle(gap or self.gap)
+            self._settle(gap=gap or self.gap, whole=whole)
 
     def _range(self, runs: ClientRuns, clock: int, end: int) -> None:
         while clock < end:
@@ -152,7 +156,7 @@ class Deletion:
 
     # what the rules do not grant
 
-    def _settle(self, gap: bool) -> None:
+    def _settle(self, *, gap: bool, whole: bool) -> None:
         self._take_what_goes_along()
         if self._doubtful:
             self._drop_what_lost()
@@ -160,12 +164,26 @@ class Deletion:
         if not self._doubtful:
             return
         if not gap:
-            first = self._doubtful[0]
-            assert self._judge is not None
-            path = self._judge.path(first.type_id, first.key_id)
-            raise Refused(readable(path), "You may not delete this.")
+            self._refuse(whole)
         self.gap = True
         self.verbatim = False
+
+    def _refuse(self, whole: bool) -> None:
+        """Raises Refused if one of the doubtful can have no reason that is still to come."""
+        assert self._judge is not None
+        for doubtful in self._doubtful:
+            if whole or not self._may_be_replaced(doubtful):
+                path = self._judge.path(doubtful.type_id, doubtful.key_id)
+                raise Refused(readable(path), "You may not delete this.")
+
+    def _may_be_replaced(self, doubtful: _Doubtful) -> bool:
+        """Whether it is a value at a key at which the sender may put another. Containers, whose keys are ids
+        that nobody gives twice, are not replaced."""
+        runs = doubtful.runs
+        if runs.type_at(doubtful.start) != NO_TYPE:
+            return False
+        assert self._judge is not None
+        return self._judge.may_replace(doubtful.type_id, doubtful.key_id, runs)
 
     def _take_what_goes_along(self) -> None:
         """Take what is in a deleted type, outer types first: those taken have others in them."""

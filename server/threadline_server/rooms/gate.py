@@ -9,8 +9,9 @@ struct is
   it is stored, and `Verdict.gap` says that there was such a thing.
 
 Deletes are cut down to what is known and not deleted yet; what remains must be the overwritten value of a
-key, go with a container that goes, or be granted by the rules. An update is taken whole (but for what is
-known or not yet) or not at all: `MalformedUpdate` and `Refused` leave the gate as it was.
+key, go with a container that goes, or be granted by the rules. The value that overwrites may still be to
+come, where this is not the sender's whole state. An update is taken whole (but for what is known or not yet)
+or not at all: `MalformedUpdate` and `Refused` leave the gate as it was.
 """
 
 from __future__ import annotations
@@ -64,14 +65,14 @@ class Gate:
     def _admit(self, update: bytes, actor: Actor, whole: bool) -> Verdict:
         index = self._index
         parsed = read_update(update, self._limits, whole=whole)
-        judge = Judge(index, self._rules, actor)
         owner = self._user_number(actor.user)
+        judge = Judge(index, self._rules, actor, owner)
         adopted = self._adopt(parsed, owner)
         admission = Admission(index, self._order, self._rules, self._limits, parsed, owner, judge)
         index.begin()
         self._order.begin()
         try:
-            verdict = admission.run(self._users)
+            verdict = admission.run(self._users, whole=whole)
         except BaseException:
             index.undo()
             self._order.undo()
@@ -141,7 +142,7 @@ class Gate:
         parsed = read_update(update, self._limits, whole=True, values=False)
         self._adopt(parsed, owner)
         admission = Admission(self._index, self._order, self._rules, self._limits, parsed, owner, None)
-        return admission.run(self._users)
+        return admission.run(self._users, whole=True)
 
     def owner(self, client: int) -> str | None:
         """The user whose devices extend `client`; None while nothing of it is known."""

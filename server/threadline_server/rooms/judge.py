@@ -24,17 +24,20 @@ _FORMAT_CONTENT: Final = Content(ContentKind.FORMAT)
 _EMBED_CONTENT: Final = Content(ContentKind.EMBED)
 _BINARY_CONTENT: Final = Content(ContentKind.BINARY)
 _DELETED_CONTENT: Final = Content(ContentKind.DELETED)
+_NOBODY: Final = -1
 
 
 class Judge:
     """The rules of one document for one actor, while one update is admitted."""
 
-    __slots__ = ("_actor", "_delete_owner", "_delete_type", "_index", "_paths", "_roots", "_rules")
+    __slots__ = ("_actor", "_delete_owner", "_delete_type", "_index", "_owner", "_paths", "_roots", "_rules")
 
-    def __init__(self, index: ItemIndex, rules: RuleBook, actor: Actor) -> None:
+    def __init__(self, index: ItemIndex, rules: RuleBook, actor: Actor, owner: int) -> None:
+        """`owner` is the number of the actor's user."""
         self._index: ItemIndex = index
         self._rules: RuleBook = rules
         self._actor: Actor = actor
+        self._owner: int = owner
         self._paths: dict[int, Path] = {}
         self._roots: dict[str, bool] = {}
         self._delete_type: int = NO_TYPE
@@ -114,6 +117,13 @@ class Judge:
             self._delete_type = type_id
             self._delete_owner = owner
         return True
+
+    def may_replace(self, type_id: int, key_id: int, runs: ClientRuns) -> bool:
+        """Whether the rules let the actor put another value in place of the one of `runs` at this key."""
+        if key_id == NO_KEY:
+            return False
+        client = runs.client if runs.owner == self._owner else _NOBODY
+        return self._rules.judge(self._actor, client, self.path(type_id, key_id), _DELETED_CONTENT) is None
 
 
 def readable(path: Path) -> str:

@@ -312,17 +312,18 @@ class Room:
     def take_from(self, witness: Witness, update: bytes, fence: Fence | None) -> None:
         """Judge what a replica inside the process wrote. Raises Refused, a ProtocolError, or LimitExceeded.
 
-        During a recovery it is judged later, and the witness ended if it does not pass.
+        During a recovery it is judged later, and the witness ended if it does not pass. It writes in order,
+        so nothing of an update is still to come: it is judged as a step 2 is.
         """
         if self.closed is not None:
             raise LimitExceeded("the room is closed")
         if self.interlude is not None:
-            self.interlude.wait(witness, update, fence=fence)
+            self.interlude.wait(witness, update, whole=True, fence=fence)
             return
         if self.overfull(witness):
             raise LimitExceeded("the store is too far behind")
-        gap = self.log.contribute(witness, witness.actor, update, fence=fence)
-        self.acknowledge(witness, witness.settle(whole=False, gap=gap))
+        gap = self.log.contribute(witness, witness.actor, update, whole=True, fence=fence)
+        self.acknowledge(witness, witness.settle(whole=True, gap=gap))
 
     def is_level(self, client: int, user: str) -> bool:
         """Whether `user` may write under `client` and the log has taken all that was written under it."""
