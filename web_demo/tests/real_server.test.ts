@@ -57,6 +57,19 @@ test("two devices share a session and everything is saved", async () => {
   await until("presence", () => laptop.presence.users.includes("ada"));
 });
 
+test("a file is attached on one device and read on another", async () => {
+  const phone = await joined("ada");
+  const laptop = await joined("bob");
+  const attachment = await phone.attach("plan.csv", new Blob(["city\nBerlin\n"]), "text/csv");
+  expect(attachment).toMatchObject({ name: "plan.csv", type: "text/csv", size: 12 });
+  await phone.send("Read this", { attachments: [attachment] });
+  const named = await until("the message", () => laptop.messages.all()[0]?.attachments[0]);
+  expect(named).toEqual(attachment);
+  expect(await (await laptop.attachment(attachment.id)).text()).toBe("city\nBerlin\n");
+  await expect(phone.attach("run.sh", new Blob(["x"]), "application/x-sh")).rejects.toMatchObject({ code: "attachment_refused" });
+  await expect(phone.attachment("nothing")).rejects.toMatchObject({ code: "attachment_not_found" });
+});
+
 test("presence is whole again right after a reconnect, without waiting for renewals", async () => {
   const phone = await joined("ada");
   const laptop = await joined("bob", { store: null });

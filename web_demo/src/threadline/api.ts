@@ -1,5 +1,6 @@
 /** The HTTP API, as far as a device uses it: who lists, creates, renames and deletes sessions. */
 
+import type { Attachment } from "./attachments.ts";
 import { SessionError, ThreadlineError } from "./errors.ts";
 import { isJsonObject, type Json } from "./json.ts";
 import type { Log } from "./replay.ts";
@@ -35,6 +36,7 @@ export interface SessionFilter {
 }
 
 const TIMEOUT_MS = 15_000;
+const FILE_TIMEOUT_MS = 120_000;
 
 export class Sessions {
   readonly #base: string;
@@ -77,17 +79,33 @@ export class Sessions {
     return (await this.#ask("POST", `/${encodeURIComponent(id)}/branch`, { changes })) as unknown as { id: string };
   }
 
+  /** Keeps a small file with a session, and gives back what a message names it by. */
+  async attach(id: string, name: string, data: Blob, type = ""): Promise<Attachment> {
+    const path = `/${encodeURIComponent(id)}/attachments?${new URLSearchParams({ name })}`;
+    const made = await this.#send("POST", path, data, type || data.type || "application/octet-stream", FILE_TIMEOUT_MS);
+    return (await made.json()) as Attachment;
+  }
+
+  /** The content of an attached file, under the type that the server vouches for. */
+  async attachment(id: string, attachment: string): Promise<Blob> {
+    const path = `/${encodeURIComponent(id)}/attachments/${encodeURIComponent(attachment)}`;
+    return (await this.#send("GET", path, undefined, "", FILE_TIMEOUT_MS)).blob();
+  }
+
   async #ask(method: string, path: string, body?: object): Promise<Json> {
+    const response = await this.#send(method, path, body && JSON.stringify(body), "application/json");
+    return response.status === 204 ? null : ((await response.json().catch(() => null)) as Json);
+  }
+
+  async #send(method: string, path: string, body: string | Blob | undefined, type: string, timeout_ms = TIMEOUT_MS): Promise<Response> {
     const response = await fetch(this.#base + path, {
       method,
-      headers: { Authorization: `Bearer ${this.#token}`, ...(body ? { "Content-Type": "application/json" } : {}) },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { Authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { "Content-Type": type }) },
+      ...(body === undefined ? {} : { body }),
+      signal: AbortSignal.timeout(timeout_ms),
     });
-    if (response.status === 204) return null;
-    const answer = (await response.json().catch(() => null)) as Json;
-    if (response.ok) return answer;
-    throw errorOf(answer, response.status);
+    if (response.ok) return response;
+    throw errorOf((await response.json().catch(() => null)) as Json, response.status);
   }
 }
 

@@ -61,8 +61,8 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   async open(id: string): Promise<Session> {
     const known = this.#open.get(id);
     if (known) return known;
-    const { user, name, device } = this;
-    const options = { user, name, device, token: this.#token, store: this.#store };
+    const { user, name, device, sessions } = this;
+    const options = { user, name, device, sessions, token: this.#token, store: this.#store };
     const opening = Session.open(id, this.#connection, options);
     this.#open.set(id, opening);
     opening.catch(() => this.#open.delete(id));

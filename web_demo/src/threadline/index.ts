@@ -1,6 +1,7 @@
 /** The Threadline client: sessions on every device, live and offline. No DOM is needed. */
 
 export { Sessions, type SessionInfo, type SessionListing } from "./api.ts";
+export { readAttachments, type Attachment } from "./attachments.ts";
 export { AgentHandle, Client, connect, type ConnectOptions } from "./client.ts";
 export type { ConnectionStatus } from "./connection.ts";
 export { Root, SCHEMA_VERSION, TERMINAL, type MessageStatus, type OnBusy, type RunStatus } from "./document/schema.ts";

@@ -52,6 +52,8 @@ export interface Usage {
   readonly input_tokens: number;
   readonly output_tokens: number;
   readonly source: string;
+  /** What they cost; null where the price of the model is not known. */
+  readonly cost_usd: number | null;
 }
 
 /** A run as it is now. Its id is the id of the intent that asked for it; times are Unix milliseconds. */
@@ -156,6 +158,7 @@ function readUsage(value: Json): Usage {
     input_tokens: numberOf(fields["input_tokens"]),
     output_tokens: numberOf(fields["output_tokens"]),
     source: textOf(fields["source"], "estimate"),
+    cost_usd: typeof fields["cost_usd"] === "number" ? fields["cost_usd"] : null,
   };
 }
 

@@ -5,6 +5,8 @@
  */
 
 import * as Y from "yjs";
+import type { Sessions } from "./api.ts";
+import type { Attachment } from "./attachments.ts";
 import type { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { sessionDigest } from "./document/digest.ts";
@@ -32,6 +34,7 @@ import { State } from "./state.ts";
 export interface SessionOptions extends Omit<ReplicaOptions, "presence"> {
   user: string;
   name: string;
+  sessions: Sessions;
 }
 
 export interface SendOptions extends Omit<NewMessage, "text">, Omit<RunRequest, "message"> {}
@@ -186,6 +189,16 @@ export class Session extends Emitter<SessionEvents> {
 
   run(id: string): Run {
     return new Run(this, id);
+  }
+
+  /** Keeps a small file with this session, for `send(text, { attachments: [...] })`. Needs a connection. */
+  async attach(name: string, data: Blob, type = ""): Promise<Attachment> {
+    return this.#options.sessions.attach(this.id, name, data, type);
+  }
+
+  /** The content of a file that a message names. */
+  async attachment(id: string): Promise<Blob> {
+    return this.#options.sessions.attachment(this.id, id);
   }
 
   /** Stops what the agent is doing, and what waits for it. */

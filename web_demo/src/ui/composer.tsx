@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { AttachingList } from "./attachments.tsx";
 import { shiftCaret, spliceBetween } from "../threadline/document/text_edit.ts";
 import { Icon } from "./icons.tsx";
 import type { OnBusy } from "../threadline/index.ts";
@@ -39,10 +40,14 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
     session.draft.set(area.current.value);
     typing(area.current.value !== "");
   };
+  const { attaching } = model;
+  const nothing = useComputed(() => text.value.trim() === "" && !attaching.files.value.some(({ attachment }) => attachment));
   const send = (): void => {
-    const message = area.current?.value.trim();
-    if (!message || !session.canWrite) return;
-    model.send(message, busy.value ? { on_busy: onBusy.value } : {});
+    const message = area.current?.value.trim() ?? "";
+    if (nothing.value || attaching.busy || !session.canWrite) return;
+    const attachments = attaching.take();
+    const files = attachments.length > 0 ? { attachments } : {};
+    model.send(message, { ...files, ...(busy.value ? { on_busy: onBusy.value } : {}) });
     follow(area.current, "");
     text.value = "";
     typing(false);
@@ -62,7 +67,9 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
       <div class="column">
         <Queue model={model} />
         {busy.value && session.canWrite && <BusyPolicy policy={onBusy} />}
+        <AttachingList attaching={attaching} />
         <div class="box">
+          <AttachButton model={model} />
           <textarea
             id="composer"
             ref={area}
@@ -75,6 +82,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
             enterkeyhint="send"
             onInput={write}
             onKeyDown={onKeyDown}
+            onPaste={(event) => takeFiles(event, event.clipboardData, model)}
             onCompositionStart={() => (composing.current = true)}
             onCompositionEnd={() => {
               composing.current = false;
@@ -93,14 +101,14 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
               <Icon name="stop" />
             </button>
           )}
-          {(!busy.value || text.value.trim() !== "") && (
+          {(!busy.value || !nothing.value) && (
             <button
               class="send"
               type="button"
               data-testid="send"
               aria-label={composer.send}
               title={composer.send}
-              disabled={text.value.trim() === "" || !session.canWrite}
+              disabled={nothing.value || attaching.busy || !session.canWrite}
               onClick={send}
             >
               <Icon name="send" />
@@ -111,6 +119,39 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** Opens the choice of files; the input itself is never seen. */
+function AttachButton({ model }: { model: SessionModel }): JSX.Element {
+  const { attach } = words();
+  const input = useRef<HTMLInputElement>(null);
+  const add = (): void => {
+    model.attaching.add(input.current?.files ?? []);
+    input.current!.value = "";
+  };
+  return (
+    <>
+      <input ref={input} type="file" multiple hidden data-testid="attach-input" onChange={add} />
+      <button
+        class="icon-button attach"
+        type="button"
+        data-testid="attach"
+        aria-label={attach.add}
+        title={attach.add}
+        disabled={!model.session.canWrite}
+        onClick={() => input.current?.click()}
+      >
+        <Icon name="clip" />
+      </button>
+    </>
+  );
+}
+
+/** Takes files that were pasted or dropped; anything else goes its usual way. */
+export function takeFiles(event: Event, data: DataTransfer | null, model: SessionModel): void {
+  if (!data || data.files.length === 0 || !model.session.canWrite) return;
+  event.preventDefault();
+  model.attaching.add(data.files);
 }
 
 /** Begins to edit the last message of one's own that is shown; false where there is none. */

@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import { titleOf } from "./app_model.ts";
 import { Banner } from "./banner.tsx";
 import { Composer } from "./composer.tsx";
+import { useDropping } from "./dropping.ts";
 import { Icon } from "./icons.tsx";
 import { PresenceChips } from "./presence_chips.tsx";
 import { SavedWord } from "./saved_word.tsx";
@@ -16,9 +17,11 @@ export interface ConversationProps {
 }
 
 export function Conversation({ model, panelOpen, onPanel }: ConversationProps): JSX.Element {
-  const { panel, sessions } = words();
+  const { attach, panel, sessions } = words();
+  const dropping = useDropping(model);
   return (
-    <main class="conversation">
+    <main class="conversation" {...dropping.handlers}>
+      {dropping.over.value && <div class="drop-here">{attach.drop}</div>}
       <header class="topbar">
         <a class="icon-button back" href="#/" aria-label={sessions.back}>
           <Icon name="back" />

@@ -1,6 +1,7 @@
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/chat.css";
+import "./styles/attachments.css";
 import "./styles/markdown.css";
 import "./styles/panel.css";
 import { effect } from "@preact/signals";

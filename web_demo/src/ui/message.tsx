@@ -3,6 +3,8 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { memo } from "preact/compat";
 import type { Message, RunSnapshot, Session } from "../threadline/index.ts";
+import { readAttachments } from "../threadline/index.ts";
+import { Attachments } from "./attachments.tsx";
 import { ApprovalCard } from "./approval_card.tsx";
 import { copyText } from "./clipboard.ts";
 import { Icon } from "./icons.tsx";
@@ -32,14 +34,19 @@ export function UserMessage({ message, model, version, of }: UserProps): JSX.Ele
   const { name, user, device } = message.author;
   const fromHere = mine && device === model.session.device;
   const editing = model.editing.value === message.id;
+  const retracted = message.status === "retracted";
+  const attachments = retracted ? [] : readAttachments(message.attachments);
   return (
     <article class={classes} data-testid="message" data-role="user" data-id={message.id} data-sent={sent}>
+      {attachments.length > 0 && <Attachments attachments={attachments} session={model.session} />}
       {editing ? (
         <EditForm message={message} model={model} />
       ) : (
-        <div class="bubble" dir="auto">
-          {message.status === "retracted" ? <span class="retracted">{chat.retracted}</span> : message.text}
-        </div>
+        (retracted || message.text !== "") && (
+          <div class="bubble" dir="auto">
+            {retracted ? <span class="retracted">{chat.retracted}</span> : message.text}
+          </div>
+        )
       )}
       <div class="meta">
         {!fromHere && <span>{chat.from(name || user, device)}</span>}
@@ -102,7 +109,7 @@ function EditForm({ message, model }: { message: Message; model: SessionModel })
   };
   const send = (): void => {
     const text = area.current?.value.trim();
-    if (text) model.edit(message.id, text);
+    if (text) model.edit(message.id, text, message.attachments);
     close();
   };
   const onKeyDown = (event: KeyboardEvent): void => {

@@ -1,9 +1,10 @@
 /** One open session as signals: read off the document at most once per frame, whatever streams in. */
 
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import type { Intent, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
+import type { Intent, Json, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
 import { lineOf, parentOf, type Choices, type Placed } from "../threadline/document/branches.ts";
 import type { SendOptions } from "../threadline/index.ts";
+import { AttachingFiles } from "./attaching.ts";
 import type { CloseReason, Hello, Recovery } from "../threadline/index.ts";
 
 export class SessionModel {
@@ -30,6 +31,8 @@ export class SessionModel {
   readonly resetting = signal(false);
   /** What lies over the conversation, if anything. */
   readonly drawer = signal<"timeline" | "glass" | undefined>(undefined);
+  /** Files that go with the next message. */
+  readonly attaching: AttachingFiles;
   /** The message of one's own that is being edited. */
   readonly editing = signal<string | undefined>(undefined);
 
@@ -38,6 +41,7 @@ export class SessionModel {
 
   constructor(session: Session) {
     this.session = session;
+    this.attaching = new AttachingFiles(session);
     this.messages = signal(session.messages.all());
     this.line = computed(() => lineOf(this.messages.value, this.choices.value));
     this.runs = signal(session.runs.all());
@@ -68,8 +72,9 @@ export class SessionModel {
   }
 
   /** Sends another version of a question of one's own; what answers the old one makes way. */
-  edit(question: string, text: string): void {
-    this.send(text, { parent: parentOf(this.messages.peek(), question), on_busy: "interrupt" });
+  edit(question: string, text: string, attachments: readonly Json[] = []): void {
+    const kept = attachments.length > 0 ? { attachments: [...attachments] } : {};
+    this.send(text, { parent: parentOf(this.messages.peek(), question), on_busy: "interrupt", ...kept });
   }
 
   /** Asks for another answer to a question. */

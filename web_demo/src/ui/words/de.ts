@@ -126,6 +126,20 @@ export const de: Words = {
     ended: "Dieses Gespräch nimmt von hier keine Nachrichten an.",
     viewer: "Du kannst dieses Gespräch lesen, aber nichts schreiben.",
   },
+  attach: {
+    add: "Dateien anhängen",
+    drop: "Dateien hier ablegen, um sie anzuhängen",
+    leaveOut: (name: string) => `${name} nicht senden`,
+    save: (name: string) => `${name} speichern`,
+    gone: "Gerade nicht erreichbar",
+    problems: {
+      offline: "Dateien brauchen eine Verbindung",
+      tooLarge: "Zu groß",
+      type: "Dateien dieser Art werden nicht angenommen",
+      full: "Diese Unterhaltung fasst keine weiteren Dateien",
+      refused: "Nicht angenommen",
+    },
+  },
   panel: {
     open: "Zustand und Geräte",
     state: "Zustand",

@@ -125,6 +125,20 @@ export const en = {
     ended: "This conversation takes no messages from here.",
     viewer: "You can read this conversation but not write in it.",
   },
+  attach: {
+    add: "Attach files",
+    drop: "Drop files here to attach them",
+    leaveOut: (name: string) => `Do not send ${name}`,
+    save: (name: string) => `Save ${name}`,
+    gone: "Not to be had right now",
+    problems: {
+      offline: "Files need a connection",
+      tooLarge: "Too large",
+      type: "Files of this kind are not taken",
+      full: "This conversation holds no more files",
+      refused: "Not accepted",
+    },
+  },
   panel: {
     open: "State and devices",
     state: "State",

@@ -126,6 +126,20 @@ export const zh: Words = {
     ended: "此对话不再接受来自这里的消息。",
     viewer: "你可以阅读此对话，但不能写入。",
   },
+  attach: {
+    add: "添加文件",
+    drop: "将文件拖到此处以添加",
+    leaveOut: (name: string) => `不发送 ${name}`,
+    save: (name: string) => `保存 ${name}`,
+    gone: "暂时无法获取",
+    problems: {
+      offline: "添加文件需要网络连接",
+      tooLarge: "文件太大",
+      type: "不接受此类文件",
+      full: "此对话不能再添加文件",
+      refused: "未被接受",
+    },
+  },
   panel: {
     open: "状态和设备",
     state: "状态",
