@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import random
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.preloaded import compiled
 
 SOURCE = Path(__file__).with_name("recorder.c")
 ACKNOWLEDGED = "acknowledged"
@@ -35,19 +36,7 @@ class Recording:
         self.files = directory / "files"
         self.files.mkdir(parents=True)
         self._log = directory / "record"
-        self._library = directory / "recorder.so"
-        command = [
-            "cc",
-            "-O1",
-            "-shared",
-            "-fPIC",
-            "-o",
-            str(self._library),
-            str(SOURCE),
-            "-ldl",
-            "-lpthread",
-        ]
-        subprocess.run(command, check=True)
+        self._library = compiled(SOURCE, directory)
 
     @property
     def environment(self) -> dict[str, str]:

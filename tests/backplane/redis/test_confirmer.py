@@ -33,9 +33,10 @@ class File:
         assert b"INFO" in command
         self.questions.append(on_reply)
 
-    async def answer(self, size: int, buffered: int) -> None:
+    async def answer(self, size: int, buffered: int, status: str = "ok") -> None:
         await eventually(lambda: len(self.questions) == 1)
-        self.questions.pop()(f"aof_current_size:{size}\r\naof_buffer_length:{buffered}\r\n".encode())
+        fields = (("current_size", size), ("buffer_length", buffered), ("last_write_status", status))
+        self.questions.pop()("".join(f"aof_{name}:{value}\r\n" for name, value in fields).encode())
 
 
 @pytest_asyncio.fixture
@@ -83,6 +84,17 @@ async def test_a_rewritten_file_sets_new_marks(file: File) -> None:
     assert file.written == []
     await file.answer(size=260, buffered=0)
     assert file.written == ["a"]
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_cannot_be_written_is_told_of_until_it_can(file: File) -> None:
+    file.confirmer.add(0, "a")
+    await file.answer(size=100, buffered=50, status="err")
+    assert file.written == []
+    assert file.confirmer.failing
+    await file.answer(size=150, buffered=0)
+    assert file.written == ["a"]
+    assert not file.confirmer.failing
 
 
 @pytest.mark.asyncio

@@ -1,10 +1,9 @@
-"""Redis killed, stopped, full or cut off: turns wait, nothing blocks, nothing acknowledged is lost."""
+"""Redis killed, stopped or cut off: turns wait, nothing blocks, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import time
 
 import pytest
 from tests.backplane.redis.conftest import Nodes
@@ -18,9 +17,6 @@ from threadline_server.backplane.redis import links
 pytestmark = pytest.mark.redis
 
 KILLS = 3
-FAULTS = 2
-FULL_FAULTS = 20
-UNWRITABLE = ("min-replicas-to-write", "1", "0")
 
 
 class Chain:
@@ -115,43 +111,6 @@ async def test_a_lost_reply_is_asked_for_again_and_not_doubled(redis: RedisServe
         outcomes.append(await outcome.end())
     assert [outcome.position for outcome in outcomes] == list(range(1, 51))
     assert (await a.load(writer.document)).position == 50
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(("option", "ill", "well"), [("maxmemory", "1mb", "0"), UNWRITABLE])
-async def test_a_redis_that_takes_nothing_delays_turns_until_it_does(
-    redis: RedisServer,
-    nodes: Nodes,
-    full: bool,
-    capsys: pytest.CaptureFixture[str],
-    option: str,
-    ill: str,
-    well: str,
-) -> None:
-    """Full (OOM), or out of replicas to write to (NOREPLICAS), again and again."""
-    a = await nodes.start("a")
-    writer = await a_document(a)
-    noticed, recovered = [0.0], [0.0]
-    with redis.client as client:
-        for _ in range(FULL_FAULTS if full else FAULTS):
-            client.config_set(option, ill)
-            began = time.monotonic()
-            try:
-                outcome = writer.begin(writer.next_turn("x" * 1000))
-                await eventually(lambda: not a.healthy)
-                noticed.append(time.monotonic() - began)
-                assert outcome.events == []
-            finally:
-                client.config_set(option, well)
-            began = time.monotonic()
-            assert (await outcome.end()).events == ["taken", "durable"]
-            await eventually(lambda: a.healthy)
-            recovered.append(time.monotonic() - began)
-    with capsys.disabled():
-        print(
-            f"\n{option} {ill}, {len(noticed) - 1} times: noticed within {max(noticed):.2f} s, "
-            f"recovered within {max(recovered):.2f} s"
-        )
 
 
 @pytest.mark.asyncio

@@ -35,6 +35,7 @@ class _File(Generic[T]):
     fresh:  replied since the last question went out
     asked:  replied before it
     behind: (size that the file must reach, what is written then)
+    failing: Redis could not write to it, a full disk for instance, while something waits for that
     """
 
     slot: int
@@ -43,6 +44,7 @@ class _File(Generic[T]):
     behind: deque[tuple[int, list[T]]] = field(default_factory=deque)
     size: int = 0
     asking: bool = False
+    failing: bool = False
 
     @property
     def unwritten(self) -> list[T]:
@@ -61,6 +63,11 @@ class Confirmer(Generic[T]):
 
     def __len__(self) -> int:
         return sum(len(file.unwritten) for file in self._files.values())
+
+    @property
+    def failing(self) -> bool:
+        """Whether some primary cannot write what waits. It says so of itself before it refuses commands."""
+        return any(file.failing for file in self._files.values())
 
     def add(self, slot: int, item: T) -> None:
         """`item` was replied just now by the owner of `slot`."""
@@ -97,7 +104,9 @@ class Confirmer(Generic[T]):
         file.size = size
         if written:
             self._on_written(written)
-        if file.behind or file.fresh:
+        waits = bool(file.behind or file.fresh)
+        file.failing = waits and fields.get("aof_last_write_status") == "err"
+        if waits:
             self._loop.call_later(ASK_EVERY_S, self._ask_again, file)
         else:
             file.asking = False

@@ -237,7 +237,9 @@ class RedisBackplane:
 
     @property
     def healthy(self) -> bool:
-        return self._open and self._links.ready and not self._writer.stuck
+        if not (self._open and self._links.ready):
+            return False
+        return not self._writer.stuck and not self._confirmer.failing
 
     def stats(self) -> dict[str, float]:
         if not self._open:
