@@ -104,6 +104,9 @@ def test_commands_exist_with_their_options(page: str, command: str) -> None:
             return
         verb = threadline.get_command(context, words[1])
         assert verb is not None, f"{page}: there is no verb {words[1]}"
+        if isinstance(verb, click.Group) and len(words) > 2:
+            verb = verb.get_command(context, words[2])
+            assert verb is not None, f"{page}: there is no verb {words[1]} {words[2]}"
         known = {option for parameter in verb.params for option in parameter.opts}
         used = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
         assert used <= known | {"--help"}, page

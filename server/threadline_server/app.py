@@ -8,14 +8,16 @@ running_server(settings)       the same behind a listening socket
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,24 +39,27 @@ from threadline_server.backplane.master_keys import MasterKeys, parse_master_key
 from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.backplane.sealed import SealedBackplane, refuse_sealed
-from threadline_server.edge import invitations, kept_tokens, tickets
+from threadline_server.edge import device_links, invitations, kept_tokens, tickets
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.attachments import Attachments
-from threadline_server.edge.authentication import Authenticator, TrustingAuthenticator
+from threadline_server.edge.authentication import Authenticator
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
+from threadline_server.edge.http.admin import Watchtower
 from threadline_server.edge.http.api import HttpApi, build_api
 from threadline_server.edge.http.rate_limit import RateLimit, storage_at
 from threadline_server.edge.http.streams import Streams
+from threadline_server.edge.http.tries import Tries
 from threadline_server.edge.http_protocol import HttpProtocol
 from threadline_server.edge.identity import Identity, TokenOptions
+from threadline_server.edge.node_book import NodeBook, NodeEntry
 from threadline_server.edge.occupancy import Occupancy
 from threadline_server.edge.options import EdgeOptions
 from threadline_server.edge.origins import Origins
-from threadline_server.edge.pairing import Pairing, kept_key
+from threadline_server.edge.pairing import Pairing
 from threadline_server.edge.session_quota import SessionQuota
 from threadline_server.edge.socket_routes import socket_routes
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
@@ -105,6 +110,8 @@ class Core:
         )
         self.webhooks = _webhooks(settings)
         self.worker = self._build_worker()
+        self._started_ms = unix_ms()
+        self.book = NodeBook(self.backplane, self.about, settings.upkeep_every_s)
         self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)
         self.metrics = Metrics()
         self.metrics.add("rooms", self.rooms.stats)
@@ -135,6 +142,8 @@ class Core:
     def _chores(self) -> dict[str, Chore]:
         chores: dict[str, Chore] = {"ledger": partial(_sweep_ledger, self.backplane)}
         settings = self.settings
+        if settings.redis:
+            chores["book"] = self.book.announce
         if settings.expire_after_s:
             expiry = Expiry(
                 self.backplane, after_s=settings.expire_after_s, now_ms=unix_ms, in_use=self._in_use
@@ -144,6 +153,21 @@ class Core:
         if isinstance(store, RedisBackplane) and settings.objects and settings.cold_after_s:
             chores["cold"] = partial(_cool, store, round(settings.cold_after_s * 1000))
         return chores
+
+    def about(self) -> NodeEntry:
+        """This process, for the others and for operators."""
+        rooms = self.rooms.stats()
+        return NodeEntry(
+            name=self.backplane.node,
+            kind="worker",
+            version=metadata.version("threadline"),
+            started_ms=self._started_ms,
+            seen_ms=unix_ms(),
+            connections=0,
+            rooms=int(rooms["open"]),
+            members=int(rooms["members"]),
+            runs=0 if self.worker is None else int(self.worker.stats()["sessions"]),
+        )
 
     def _in_use(self, session: SessionId) -> bool:
         room = self.rooms.get(DocumentName(session))
@@ -163,6 +187,9 @@ class Core:
             stack.push_async_callback(self.backplane.close)
             await refuse_sealed(self.backplane)
             await stack.enter_async_context(self.rooms)
+            if self.settings.redis:
+                await self.book.announce()
+                stack.push_async_callback(_say_farewell, self.book)
             self.tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for work in self._background():
                 stack.callback(self.tasks.create_task(work).cancel)
@@ -196,12 +223,12 @@ class Node(Core):
         self.connections = Connections(settings.limits, settings.max_connections)
         self.streams = Streams(self.rooms)
         self.health = Health()
-        self.pairing = _pairing(settings, on_code) if settings.auth == "pairing" else None
+        self.pairing = Pairing(on_code=on_code or _log_code) if settings.auth == "pairing" else None
         self.identity = _identity(self.backplane, settings)
-        self._authenticator: Authenticator = self.identity.tokens or self.pairing or TrustingAuthenticator()
+        self._authenticator: Authenticator = self.identity.tokens
         self._access = Access(
             self.backplane,
-            open_to_all=self.identity.tokens is None,
+            open_to_all=settings.auth != "token",
             now_ms=unix_ms,
             new_lineage=uuid7,
             quota=SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic),
@@ -225,9 +252,15 @@ class Node(Core):
         self._watch()
         self.app = self._build_app()
 
+    def about(self) -> NodeEntry:
+        return replace(super().about(), kind="node", connections=len(self.connections))
+
     def _bound(self, name: str) -> int:
         """One of the bounds for users, which hold where users are who they say."""
         return 0 if self.settings.auth == "none" else int(getattr(self.settings.pick(EdgeOptions), name))
+
+    def _tries(self) -> Tries:
+        return Tries(storage_at(self.settings.redis), self.settings.pick(EdgeOptions).link_tries_per_minute)
 
     def _watch(self) -> None:
         self.metrics.add("edge", self.connections.stats)
@@ -236,8 +269,7 @@ class Node(Core):
         self.metrics.add("access", self._watch_access.stats)
         self.metrics.add("audit", self._audit.stats)
         self.metrics.add("attachments", self._attachments.stats)
-        if self.identity.tokens is not None:
-            self.metrics.add("authentication", self.identity.tokens.stats)
+        self.metrics.add("authentication", self.identity.tokens.stats)
         self.metrics.add("http", lambda: {"streams": len(self.streams)})
         self.health.add("accepting", lambda: self._accepting)
         self.health.add("store", lambda: self.backplane.healthy)
@@ -254,11 +286,17 @@ class Node(Core):
                 authenticator=self._authenticator,
                 pairing=self.pairing,
                 identity=self.identity,
+                tries=self._tries(),
+                device_life_s=self.settings.pick(EdgeOptions).device_token_life_s,
                 invitations=invitations.Invitations(self.backplane, time.time),
                 attachments=self._attachments,
                 watch=self._watch_access,
                 audit=self._audit,
                 operators=self.settings.operators,
+                watchtower=Watchtower(
+                    self.backplane, self.rooms, self.book, self.health, self.metrics, unix_ms
+                ),
+                open_to_all=self.settings.auth == "none",
                 health=self.health,
                 metrics=self.metrics,
                 max_body_bytes=self.settings.max_request_bytes,
@@ -358,8 +396,8 @@ async def running_server(
 
     Raises CouldNotStart for whatever is wrong around the server.
     """
-    listener = listen(settings.host, settings.port)
     tls = _tls(settings)
+    listener = listen(settings.host, settings.port)
     try:
         node = Node(settings, on_code=on_code)
         async with AsyncExitStack() as stack:
@@ -429,9 +467,15 @@ def _build_store(settings: Settings) -> EmbeddedBackplane | RedisBackplane:
         raise CouldNotStart(error.message) from error
 
 
+async def _say_farewell(book: NodeBook) -> None:
+    """A store that is away is told nothing: after some silent rounds it forgets this process by itself."""
+    with contextlib.suppress(StoreError):
+        await book.leave()
+
+
 async def _sweep_ledger(backplane: Backplane) -> None:
     """Remove what ended by itself; listing does that."""
-    for kind in (tickets.KIND, invitations.KIND, kept_tokens.KIND):
+    for kind in (tickets.KIND, invitations.KIND, kept_tokens.KIND, device_links.KIND):
         await backplane.list_values(kind)
 
 
@@ -465,14 +509,6 @@ async def _hint(backplane: Backplane, document: DocumentName, created: Sequence[
         _log.debug("a hint was lost; workers look for themselves", error=error.message)
 
 
-def _pairing(settings: Settings, on_code: OnCode | None) -> Pairing:
-    try:
-        key = kept_key(settings.data)
-    except StoreError as error:
-        raise CouldNotStart(error.message) from error
-    return Pairing(key, now_s=lambda: int(time.time()), on_code=on_code or _log_code)
-
-
 def _identity(backplane: Backplane, settings: Settings) -> Identity:
     secret = settings.auth_secret
     options = TokenOptions(
@@ -485,7 +521,7 @@ def _identity(backplane: Backplane, settings: Settings) -> Identity:
         bounds=settings.pick(EdgeOptions),
     )
     try:
-        return Identity(backplane, options, time.time, time.monotonic, by_token=settings.auth == "token")
+        return Identity(backplane, options, time.time, time.monotonic, way=settings.auth)
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
 

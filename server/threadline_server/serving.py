@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -50,10 +51,22 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """A certificate chain and its key, as PEM files."""
+    """A certificate chain and its key, as PEM files. Raises CouldNotStart where they are of no use."""
 
     certificate: Path
     key: Path
+
+    def __post_init__(self) -> None:
+        for option, file in (("--tls-certificate", self.certificate), ("--tls-key", self.key)):
+            if not file.is_file():
+                raise CouldNotStart(f"There is no file {file}. Correct {option}.")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
+        except OSError as error:  # ssl.SSLError is one
+            raise CouldNotStart(
+                f"The certificate {self.certificate} and the key {self.key} cannot be used ({error}). Give a "
+                "certificate chain and its own key, both in PEM form."
+            ) from error
 
 
 def url_of(listener: socket.socket, tls: Tls | None = None) -> str:
@@ -101,10 +114,7 @@ async def serving(
         ssl_keyfile=None if tls is None else str(tls.key),
         timeout_graceful_shutdown=max(1, round(stop_grace_s)),
     )
-    try:
-        config.load()
-    except OSError as error:  # ssl.SSLError is one
-        raise CouldNotStart(f"The TLS certificate or its key cannot be used: {error}.") from error
+    config.load()
     server = Server(config, send_away)
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])

@@ -1,5 +1,6 @@
-"""Every option of the server, once. The field `upkeep_every_s` is the flag `--upkeep-every-s` and the
-environment variable `THREADLINE_UPKEEP_EVERY_S`; a flag beats the variable, the variable the default.
+"""Every option of the server, once. The field `upkeep_every_s` is the flag `--upkeep-every-s`, the
+environment variable `THREADLINE_UPKEEP_EVERY_S` and the line `upkeep_every_s = 30` of a file. A flag beats
+the variable, the variable the file, the file the default.
 
 The bounds of wire, rooms and runs are declared where they are used (`Limits`, `RoomOptions`, `RunOptions`)
 and become options here. Only `app` and `cli` read settings; everything below them gets plain values.
@@ -13,6 +14,7 @@ import difflib
 import inspect
 import ipaddress
 import itertools
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_type_hints
@@ -44,6 +46,13 @@ Positive = Annotated[int, Field(ge=1)]
 Options = TypeVar("Options")
 
 BOUNDS = (RoomOptions, RunOptions, EdgeOptions, Limits)
+
+ORDERED = (
+    ("heartbeat_s", "idle_timeout_s", "every quiet device would count as dead"),
+    ("pause_bytes", "refuse_bytes", "writers would be sent away before they are held"),
+    ("max_token_bytes", "max_unauthenticated_frame_bytes", "no token of that size could arrive"),
+)
+"""(smaller, larger, what happens otherwise)"""
 
 
 def _fields_of(declared: type) -> dict[str, Any]:
@@ -85,6 +94,9 @@ else:
 class Settings(_Bounds):
     """Checked values. Building one directly raises pydantic's ValidationError; `load` words it for people."""
 
+    config: Path | None = Field(
+        default=None, description="File of settings (TOML, one `name = value` a line)."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data: Path = Field(default=Path("data"), description="Directory of the embedded store.")
@@ -236,6 +248,8 @@ class Settings(_Bounds):
             )
         if (self.webhook_url is None) != (self.webhook_secret is None):
             raise ValueError("--webhook-url and --webhook-secret go together: notices are signed.")
+        self._check_objects()
+        self._check_bounds()
         self._check_auth()
         self._check_encryption()
         if self.redis is not None and self.auth == "pairing":
@@ -250,6 +264,25 @@ class Settings(_Bounds):
             )
         return self
 
+    def _check_objects(self) -> None:
+        if self.objects is not None and self.redis is None:
+            raise ValueError(
+                "--objects takes what is too large for Redis, and the embedded store keeps that in --data. "
+                "Add --redis, or leave --objects out."
+            )
+        if "cold_after_s" in self.model_fields_set and self.cold_after_s and self.objects is None:
+            raise ValueError("--cold-after-s moves idle sessions to --objects; give that too, or neither.")
+
+    def _check_bounds(self) -> None:
+        """Pairs of which one must be the larger; looked at when somebody changes one of them."""
+        for smaller, larger, otherwise in ORDERED:
+            low, high = getattr(self, smaller), getattr(self, larger)
+            if {smaller, larger} & self.model_fields_set and low > high:
+                raise ValueError(
+                    f"{flag_of(smaller)} {low:g} is more than {flag_of(larger)} {high:g}: {otherwise}. "
+                    "Lower the first or raise the second."
+                )
+
     def _check_encryption(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("--tls-certificate and --tls-key go together; give both or none.")
@@ -257,13 +290,14 @@ class Settings(_Bounds):
             raise ValueError("--encryption-keys-file and --encryption-keys exclude each other; give one.")
 
     def _check_auth(self) -> None:
-        given = [name for name in ("auth_secret", "auth_keys_file", "auth_jwks_url") if getattr(self, name)]
-        if self.auth != "token" and given:
+        keys = [name for name in ("auth_secret", "auth_keys_file", "auth_jwks_url") if getattr(self, name)]
+        others = sorted(self.model_fields_set & {"auth_issuer", "auth_audience", "url_tokens"})
+        if self.auth != "token" and (keys or others):
             raise ValueError(
-                f"{flag_of(given[0])} is for signed tokens, and --auth {self.auth} asks for none. "
+                f"{flag_of((keys + others)[0])} is for signed tokens, and --auth {self.auth} asks for none. "
                 "Add --auth token, or leave it out."
             )
-        if self.auth == "token" and not given:
+        if self.auth == "token" and not keys:
             raise ValueError(
                 "--auth token needs keys to check tokens with: give --auth-keys-file, --auth-jwks-url, or a "
                 "shared secret in THREADLINE_AUTH_SECRET."
@@ -299,6 +333,11 @@ def is_bound(field: str) -> bool:
     return field in _Bounds.model_fields
 
 
+def is_secret(field: str) -> bool:
+    """Whether the value of `field` is never shown."""
+    return bool(Settings.model_fields[field].annotation == SecretStr | None)
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` can be reached from this machine only. Names other than localhost count as reachable."""
     if host == "localhost":
@@ -317,27 +356,76 @@ def variable_of(field: str) -> str:
     return ENVIRONMENT_PREFIX + field.upper()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """A value that somebody gave, and what they would change: a flag, a variable, or a line of a file."""
+
+    value: object
+    source: str
+
+
 def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
-    """Settings from flags (None and () mean not given) and the environment.
+    """Settings from flags (None and () mean not given), the environment, and the file that either names.
 
-    Raises ConfigurationError with the fix for an unknown variable, a bad value or a contradiction.
+    Raises ConfigurationError with the fix for an unknown name, a bad value or a contradiction.
     """
-    values = _from_environment(environment)
-    values.update({name: value for name, value in flags.items() if value is not None and value != ()})
+    return checked(gather(flags, environment))
+
+
+def checked(given: Mapping[str, Given]) -> Settings:
+    """Raises ConfigurationError as `load`."""
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate({name: one.value for name, one in given.items()})
     except ValidationError as error:
-        raise ConfigurationError(_in_words(error.errors(), values, flags)) from None
+        raise ConfigurationError(_in_words(error.errors(), given)) from None
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    values: dict[str, object] = {}
+def gather(flags: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Given]:
+    """What was given for each field, by the strongest source; not yet checked."""
+    on_line = {
+        name: Given(value, flag_of(name))
+        for name, value in flags.items()
+        if value is not None and value != ()
+    }
+    above = _from_environment(environment) | on_line
+    file = above.get("config")
+    return above if file is None else _from_file(Path(str(file.value))) | above
+
+
+def _from_file(path: Path) -> dict[str, Given]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The file of settings {path} cannot be read ({error.strerror}). Correct --config."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The file of settings {path} is not TOML: {error}. A line is `name = value`, texts in quotes."
+        ) from None
+    return {_line_of(name, path): _from_line(name, value, path) for name, value in values.items()}
+
+
+def _line_of(name: str, path: Path) -> str:
+    if name in Settings.model_fields and name != "config":
+        return name
+    near = difflib.get_close_matches(name.replace("-", "_"), Settings.model_fields, n=1)
+    advice = f"Did you mean {near[0]}?" if near else "`threadline config docs` lists what there is."
+    raise ConfigurationError(f"{name} in {path} is no setting of this server. {advice}")
+
+
+def _from_line(name: str, value: object, path: Path) -> Given:
+    return Given(tuple(value) if isinstance(value, list) else value, f"{name} in {path}")
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
+    values: dict[str, Given] = {}
     if environment.get("PORT"):
-        values["port"] = environment["PORT"]
+        values["port"] = Given(environment["PORT"], "PORT")
     for variable, text in environment.items():
         if variable.startswith(ENVIRONMENT_PREFIX):
             name = _field_of(variable)
-            values[name] = _split(text) if _is_list(name) else text
+            values[name] = Given(_split(text) if _is_list(name) else text, variable)
     return values
 
 
@@ -347,7 +435,7 @@ def _field_of(variable: str) -> str:
         return name
     known = [variable_of(field) for field in Settings.model_fields]
     near = difflib.get_close_matches(variable, known, n=1)
-    advice = f"Did you mean {near[0]}?" if near else "`threadline serve --help` lists what there is."
+    advice = f"Did you mean {near[0]}?" if near else "`threadline config docs` lists what there is."
     raise ConfigurationError(f"The environment variable {variable} is no setting of this server. {advice}")
 
 
@@ -359,17 +447,14 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _in_words(
-    errors: Iterable[ErrorDetails], values: Mapping[str, object], flags: Mapping[str, object]
-) -> str:
-    return " ".join(_sentence(error, values, flags) for error in errors)
+def _in_words(errors: Iterable[ErrorDetails], given: Mapping[str, Given]) -> str:
+    return " ".join(_sentence(error, given) for error in errors)
 
 
-def _sentence(error: ErrorDetails, values: Mapping[str, object], flags: Mapping[str, object]) -> str:
+def _sentence(error: ErrorDetails, given: Mapping[str, Given]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return message
     name = str(error["loc"][0])
-    given_as = flag_of(name) if flags.get(name) not in (None, ()) else variable_of(name)
-    value = "" if Settings.model_fields[name].annotation == SecretStr | None else f" {values.get(name)!r}"
-    return f"{given_as}{value}: {message[0].lower()}{message[1:].rstrip('.')}."
+    value = "" if is_secret(name) else f" {given[name].value!r}"
+    return f"{given[name].source}{value}: {message[0].lower()}{message[1:].rstrip('.')}."

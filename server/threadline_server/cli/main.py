@@ -23,7 +23,7 @@ VERBS = {
     "session": "Write one session into a file, or read it from one.",
     "migrate": "Copy every session from one store into another.",
     "doctor": "Check what a node needs, and say how to mend what is missing.",
-    "settings": "List every option with its default and the value in force.",
+    "config": "Show, check and explain the settings.",
 }
 
 

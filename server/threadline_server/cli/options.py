@@ -19,8 +19,10 @@ R = TypeVar("R")
 
 
 def settings_options(*fields: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a command the flags of these settings (none named: all) as one `settings` argument."""
-    names = fields or tuple(Settings.model_fields)
+    """Give a command the flags of these settings (none named: all) as one `settings` argument; `--config` is
+    always one of them.
+    """
+    names = ("config", *fields) if fields else tuple(Settings.model_fields)
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(command)

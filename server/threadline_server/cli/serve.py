@@ -14,7 +14,7 @@ from threadline_server.telemetry.logs import set_up_logs
 @click.command()
 @settings_options()
 def serve(settings: Settings) -> None:
-    """Run a node. Bounds that few people change are listed by `threadline settings`."""
+    """Run a node. Bounds that few people change are listed by `threadline config docs`."""
     set_up_logs(settings.log_level, settings.log_format)
     run_node(settings, _announce)
 
