@@ -9,6 +9,9 @@ import pytest_asyncio
 from tests.rooms.devices import Device, assert_converged
 from tests.rooms.houses import TRIP, House, until
 
+from threadline.actors import Role
+from threadline.document.messages import Author
+from threadline.ids import agent_user
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import (
     ClockRange,
@@ -122,6 +125,52 @@ async def test_a_room_whose_log_was_cut_past_it_starts_over(house: House) -> Non
         assert late.texts == ["one", "two"]
         assert stale.position == ahead.position
     assert level is room.log.replica
+
+
+def agent_message(agent: Device, text: str) -> None:
+    """What no device may write: a message with the role of an assistant."""
+    author = Author(agent.actor.user, agent.actor.device, agent.actor.name)
+    message = agent.new_id()
+    agent.session.messages.create(message, role="assistant", author=author, created_at=1, text=text)
+
+
+@pytest.mark.asyncio
+async def test_a_device_that_brings_what_the_agent_wrote_elsewhere_is_not_taken_for_its_author(
+    house: House,
+) -> None:
+    """The node it comes to is behind the log, and has never heard of the agent's client id."""
+    here = await house.room()
+    behind = Room(house.rooms.host, TRIP, "ab" * 16, await load(house.rooms.host, TRIP))
+    phone = Device().join(here)
+    agent = Device(agent_user("demo"), role=Role.AGENT).join(here)
+    agent_message(agent, "sunny")
+    agent.flush()
+    await until(lambda: agent.unsaved == phone.unsaved == 0 and phone.texts == ["sunny"])
+    phone.leave()
+    bystander = Device("bob").join(behind)
+    phone.join(behind)
+    assert behind.interlude is not None
+    bystander.say("meanwhile")
+    await until(lambda: behind.interlude is None)
+    assert behind.position >= here.position - 1
+    assert phone.closed is bystander.closed is None
+    assert house.rooms.host.counts.second_looks == 1
+    assert house.rooms.host.counts.refused == 0
+    assert "sunny" in bystander.texts
+
+
+@pytest.mark.asyncio
+async def test_a_forger_with_a_client_id_that_nobody_knows_is_refused_all_the_same(house: House) -> None:
+    room = await house.room()
+    bystander = Device("bob").join(room)
+    forger = Device("eve")
+    agent_message(forger, "trust me")
+    forger.join(room)
+    await until(lambda: forger.closed is not None)
+    assert forger.closed is not None and forger.closed[0] == close_codes.REPLICA_REJECTED.code
+    bystander.say("unharmed")
+    await until(lambda: bystander.unsaved == 0)
+    assert bystander.texts == ["unharmed"]
 
 
 def logged(position: int) -> LoggedTurn:

@@ -16,6 +16,7 @@ from threadline_server.rooms.interlude import Interlude
 from threadline_server.rooms.loading import dump_gate
 from threadline_server.rooms.recovery import Recovery
 from threadline_server.rooms.room import Room
+from threadline_server.rooms.second_look import SecondLook
 
 
 def compact_when_settled(room: Room) -> Coroutine[Any, Any, None] | None:
@@ -26,7 +27,7 @@ def compact_when_settled(room: Room) -> Coroutine[Any, Any, None] | None:
     """
     log = room.log
     lull = room.interlude
-    if room.compacting or isinstance(lull, Recovery):
+    if room.compacting or isinstance(lull, Recovery | SecondLook):
         return None
     if log.tail.settled:
         work = compact(room)
@@ -55,7 +56,7 @@ def compact(room: Room) -> Coroutine[Any, Any, None]:
     """
     log = room.log
     base = log.replica.encode()
-    index = dump_gate(log.gate, log.stamper.highest)
+    index = dump_gate(log.gate, log.stamper.highest, base)
     log.base_bytes = len(base)
     log.tail_turns = log.tail_bytes = 0
     room.compacting = True

@@ -153,6 +153,11 @@ class Gate:
         runs = self._index.runs_of(client)
         return 0 if runs is None else runs.next
 
+    def knows_clients_of(self, update: bytes) -> bool:
+        """Whether something is known of every client id that extends the document in `update`."""
+        parsed = read_update(update, self._limits, whole=True, values=False)
+        return all(section.client in self._index.by_id for section in parsed.sections if section.structs)
+
     def clocks(self) -> dict[int, int]:
         """Client id -> the clock it writes next."""
         return {runs.client: runs.next for runs in self._index.clients}

@@ -33,6 +33,7 @@ class Counts:
     fell_behind: int = 0
     caught_up: int = 0
     recoveries: int = 0
+    second_looks: int = 0
     compactions: int = 0
     compaction_failures: int = 0
     loads: int = 0

@@ -48,7 +48,11 @@ class Interlude:
         for waiting in self._waiting:
             contributor = waiting.contributor
             room.log.tail.size -= len(waiting.update)
-            if contributor not in self.ended:
+            if contributor in self.ended:
+                continue
+            if room.interlude is not None:  # it began with something that waited before this
+                room.interlude.wait(contributor, waiting.update, whole=waiting.whole, fence=waiting.fence)
+            else:
                 room.take_in(contributor, waiting.update, whole=waiting.whole, fence=waiting.fence)
                 if not room.has(contributor):
                     room.log.tail.forget(contributor)

@@ -37,6 +37,7 @@ from threadline_server.rooms.recovery import Recovery
 from threadline_server.rooms.replica import Difference
 from threadline_server.rooms.room_log import RoomLog
 from threadline_server.rooms.seat import NOT_SYNCED, Seat
+from threadline_server.rooms.second_look import SecondLook
 
 _NOBODY: set[Any] = set()
 """Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
@@ -285,17 +286,25 @@ class Room:
     # judging
 
     def take_in(
-        self, contributor: Contributor, update: bytes, *, whole: bool = False, fence: Fence | None = None
+        self,
+        contributor: Contributor,
+        update: bytes,
+        *,
+        whole: bool = False,
+        fence: Fence | None = None,
+        at_head: bool = False,
     ) -> None:
-        """Judge what came in, acknowledge it when it is durable, and end it for a sender that went wrong."""
+        """Judge what came in, acknowledge it when it is durable, and end it for a sender that went wrong.
+
+        `at_head` says that nothing in the log can be unknown here.
+        """
         if self.overfull(contributor):
             return
         try:
             gap = self.log.contribute(contributor, contributor.actor, update, whole=whole, fence=fence)
         except Refused as refused:
-            self.host.counts.refused += 1
-            if not contributor.decline(whole=whole):
-                self.expel(contributor, close_codes.REPLICA_REJECTED, str(refused))
+            if at_head or not self._looks_again(contributor, update, whole=whole):
+                self._refuse(contributor, refused, whole=whole)
             return
         except ProtocolError as error:
             self._expel_malformed(contributor, error)
@@ -303,6 +312,24 @@ class Room:
         self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
         if isinstance(contributor, Seat) and (gap or self._gapped):
             self._note_gap(contributor, gap=gap, whole=whole)
+
+    def _looks_again(self, contributor: Contributor, update: bytes, *, whole: bool) -> bool:
+        """Whether the judgement waits until the log is read: client ids unknown here may be known there.
+
+        Only a step 2 brings what others wrote.
+        """
+        if not whole or not isinstance(contributor, Seat) or self.log.gate.knows_clients_of(update):
+            return False
+        look = SecondLook(self, contributor, update)
+        self.interlude = look
+        self.host.counts.second_looks += 1
+        self.host.spawn(look.run())
+        return True
+
+    def _refuse(self, contributor: Contributor, refused: Refused, *, whole: bool) -> None:
+        self.host.counts.refused += 1
+        if not contributor.decline(whole=whole):
+            self.expel(contributor, close_codes.REPLICA_REJECTED, str(refused))
 
     def acknowledge(self, contributor: Contributor, count: int) -> None:
         """Tell it of `count` messages once all that is here now is durable."""
