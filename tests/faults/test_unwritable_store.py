@@ -152,7 +152,7 @@ def made_a_replica(redis: RedisServer) -> Fault:
 
     def replicate(*arguments: str | int) -> None:
         with redis.client as client:
-            client.execute_command("REPLICAOF", *arguments)  # type: ignore[no-untyped-call]
+            client.execute_command("REPLICAOF", *arguments)
 
     nobody = free_port()
     return (

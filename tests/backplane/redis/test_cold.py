@@ -6,11 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from redis import Redis
 from tests.backplane.redis.conftest import Nodes
 from tests.backplane.s3_server import Bucket
-from tests.contract.redis_servers import RedisServer
-from tests.contract.writing import Reader, Writer, a_document, a_session, eventually
+from tests.contract.writing import Reader, Writer, a_document, eventually
 
 from threadline.errors import SessionDeleted, StoreError
 from threadline.ids import SessionId
@@ -21,7 +19,6 @@ from threadline_server.backplane.redis import RedisBackplane
 pytestmark = pytest.mark.redis
 
 LATER_MS = 1_900_000_000_000
-MANY = 240
 
 
 async def a_node(nodes: Nodes, directory: Path, name: str = "a") -> RedisBackplane:
@@ -152,43 +149,3 @@ async def test_traffic_and_moves_lose_nothing(nodes: Nodes, tmp_path: Path) -> N
             await b.cool_idle(LATER_MS, 3)
     for writer in writers:
         assert [logged.position for logged in (await b.load(writer.document)).tail] == list(range(1, 41))
-
-
-async def an_idle_session(node: RedisBackplane, number: int) -> None:
-    name = f"0198c0de-7abc-7def-8123-{number:012}"
-    record = a_session(
-        name,
-        lineage="0198c0de-7abc-7def-8123-0123456789ab",
-        title="Three days in Berlin",
-        owner="ada.lovelace",
-        agent="travel",
-        status="idle",
-    )
-    await node.create_session(record)
-    await Writer(node, DocumentName(name), lineage=record.lineage).write("x" * 2_000)
-    await Writer(node, DocumentName(f"{name}~ada.lovelace"), lineage=record.lineage).write("draft")
-
-
-def bytes_used(client: Redis) -> int:
-    return sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(count=1000))
-
-
-@pytest.mark.asyncio
-async def test_a_cold_session_takes_little_of_redis(nodes: Nodes, redis: RedisServer, tmp_path: Path) -> None:
-    node = await a_node(nodes, tmp_path)
-    with redis.client as client:  # as it is with very many: no small sorted sets in the index
-        client.config_set("zset-max-listpack-entries", "4")
-        client.config_set("hash-max-listpack-entries", "8")
-    sizes = []
-    for first in (0, MANY):
-        for start in range(first, first + MANY, 60):
-            await asyncio.gather(*(an_idle_session(node, n) for n in range(start, start + 60)))
-        assert await cool_all(node) == MANY
-        with redis.client as client:
-            sizes.append(bytes_used(client))
-    with redis.client as client:
-        client.config_set("zset-max-listpack-entries", "128")
-        client.config_set("hash-max-listpack-entries", "128")
-    each = (sizes[1] - sizes[0]) / MANY
-    print(f"{each:.0f} bytes of Redis for a cold session")
-    assert each <= 1024

@@ -19,6 +19,7 @@ from threadline_server.backplane.objects import Objects, cold_key
 from threadline_server.backplane.redis.keys import (
     INDEX,
     DocumentKeys,
+    IndexPart,
     document_keys,
     index_part_of,
     member_of,
@@ -29,6 +30,7 @@ from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.scripts import Script
 from threadline_server.backplane.turn_bytes import decode_parts, encode_parts
 
+AT_ONCE = 16
 _COLD = "cold:"
 
 
@@ -66,12 +68,20 @@ class ColdTier:
             if cooled >= limit:
                 break
             arguments = (part.warm, "-inf", f"({idle_before_ms}", "LIMIT", 0, limit - cooled)
-            for name in await self._links.call(part.slot, "ZRANGEBYSCORE", *arguments):
-                moved = await self.cool(session_of(name), idle_before_ms)
-                if moved is not None:
-                    await self._links.call(part.slot, "ZREM", part.warm, name)
-                    cooled += moved > 0
+            names = await self._links.call(part.slot, "ZRANGEBYSCORE", *arguments)
+            for first in range(0, len(names), AT_ONCE):
+                some = names[first : first + AT_ONCE]
+                moves = (self._move_out(part, name, idle_before_ms) for name in some)
+                cooled += sum(_results(await asyncio.gather(*moves, return_exceptions=True)))
         return cooled
+
+    async def _move_out(self, part: IndexPart, name: bytes, idle_before_ms: int) -> bool:
+        """Whether a session of this part of the index went."""
+        moved = await self.cool(session_of(name), idle_before_ms)
+        if moved is None:
+            return False
+        await self._links.call(part.slot, "ZREM", part.warm, name)
+        return moved > 0
 
     async def cool(self, session: SessionId, idle_before_ms: int) -> int | None:
         """Move every document of a session out; how many went, None when it is in use after all."""
@@ -151,6 +161,14 @@ class ColdTier:
         fields = await self._links.call(keys.slot, "HKEYS", keys.session)
         found = (field.decode() for field in fields)
         return [DocumentName(session + field[len(_COLD) :]) for field in found if field.startswith(_COLD)]
+
+
+def _results(ended: list[bool | BaseException]) -> list[bool]:
+    """What each of them gave. Raises what the first that failed raised."""
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return [each is True for each in ended]
 
 
 def _position(entry_id: bytes) -> int:
