@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from threadline_server.backplane.base import ClockRange, Entry, NodeId, Turn
 from threadline_server.backplane.turn_bytes import (
+    CHECK_BYTES,
     DamagedTurn,
     advance,
     decode_clocks,
@@ -28,27 +29,48 @@ turns = st.builds(Turn, st.text().map(NodeId), st.text(), st.lists(entries).map(
 
 @given(turns)
 def test_a_turn_comes_back_as_it_was(turn: Turn) -> None:
-    assert decode_turn(encode_turn(turn)) == turn
+    assert decode_turn(encode_turn(turn, "trip"), "trip") == turn
 
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_turn_or_damaged(data: bytes) -> None:
-    for prefix in (b"", b"\x01"):
+    for prefix in (b"", b"\x01", b"\x02"):
         try:
-            turn = decode_turn(prefix + data)
+            turn = decode_turn(prefix + data, "trip")
         except DamagedTurn:
             continue
-        assert decode_turn(encode_turn(turn)) == turn
+        assert decode_turn(encode_turn(turn, "trip"), "trip") == turn
 
 
 @given(turns, st.data())
 def test_a_cut_or_extended_turn_is_damaged(turn: Turn, data: st.DataObject) -> None:
-    whole = encode_turn(turn)
+    whole = encode_turn(turn, "trip")
     cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(DamagedTurn):
-        decode_turn(whole[:cut])
+        decode_turn(whole[:cut], "trip")
     with pytest.raises(DamagedTurn):
-        decode_turn(whole + b"\x00")
+        decode_turn(whole + b"\x00", "trip")
+
+
+@given(turns, st.data())
+def test_a_turn_with_a_bit_changed_is_damaged(turn: Turn, data: st.DataObject) -> None:
+    whole = bytearray(encode_turn(turn, "trip"))
+    bit = data.draw(st.integers(0, 8 * len(whole) - 1))
+    whole[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(DamagedTurn):
+        decode_turn(bytes(whole), "trip")
+
+
+@given(turns)
+def test_a_turn_in_the_log_of_another_document_is_damaged(turn: Turn) -> None:
+    with pytest.raises(DamagedTurn):
+        decode_turn(encode_turn(turn, "trip"), "trip~ada")
+
+
+@given(turns)
+def test_a_turn_of_before_there_were_checks_is_read(turn: Turn) -> None:
+    unchecked = b"\x01" + encode_turn(turn, "trip")[1:-CHECK_BYTES]
+    assert decode_turn(unchecked, "trip") == turn
 
 
 @given(st.dictionaries(numbers, numbers))
@@ -64,7 +86,7 @@ def test_clocks_that_end_in_a_number_are_damaged() -> None:
 def test_a_keystroke_costs_few_bytes_beside_its_update() -> None:
     entry = Entry("ada", "owner", (ClockRange(3_000_000_000, 12, 13),), b"u" * 25, 1_700_000_000_000)
     turn = Turn(NodeId("node-1"), "0198c0de", (entry, entry, entry))
-    assert len(encode_turn(turn)) <= 3 * (25 + 20) + 30
+    assert len(encode_turn(turn, "trip")) <= 3 * (25 + 20) + 30
 
 
 def test_turns_advance_clocks_and_never_take_them_back() -> None:

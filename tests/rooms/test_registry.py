@@ -13,7 +13,7 @@ from threadline.document.session_document import SessionDocument
 from threadline.errors import SessionDeleted, SessionError, SessionNotFound, StoreError
 from threadline.ids import SessionId
 from threadline.protocol import close_codes
-from threadline_server.backplane.base import DocumentName
+from threadline_server.backplane.base import DocumentName, Stored
 from threadline_server.rooms.options import RoomOptions
 
 
@@ -158,29 +158,46 @@ async def test_deleting_a_session_ends_it_for_everyone(house: House) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_session_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
-    house = House(tmp_path, RoomOptions(load_attempts=2))
-    async with house:
-        await house.create()
-        await house.room("other")
-        phone = Device().join(await house.room())
-        phone.say("hello")
-        await until(lambda: phone.unsaved == 0)
-        phone.leave()
-        await house.backplane.compact(
-            TRIP, "lineage-trip", b"\x01\xff\xff", b"", (await house.room()).position
-        )
-        await house.unload(await house.room())
-        for _ in range(2):
-            with pytest.raises(StoreError):
-                await house.rooms.open(TRIP)
+async def test_a_session_that_is_damaged_is_set_aside_at_once(house: House) -> None:
+    await house.create()
+    await house.room("other")
+    phone = Device().join(await house.room())
+    phone.say("hello")
+    await until(lambda: phone.unsaved == 0)
+    phone.leave()
+    await house.backplane.compact(TRIP, "lineage-trip", b"\x01\xff\xff", b"", (await house.room()).position)
+    await house.unload(await house.room())
+    for _ in range(2):
         with pytest.raises(SessionError) as refused:
             await house.rooms.open(TRIP)
         assert refused.value.code == "quarantined"
-        assert (await house.room("other")).closed is None
+    assert (await house.room("other")).closed is None
+    house.now_s += house.options.quarantine_s + 1
+    with pytest.raises(SessionError):
+        await house.rooms.open(TRIP)
+    assert len(house.reports) == 2 and all("cannot be read" in report for report in house.reports)
+    house.reports.clear()
+
+
+@pytest.mark.asyncio
+async def test_a_session_that_fails_again_and_again_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(document: DocumentName) -> Stored:
+        raise StoreError("the disk is slow to answer")
+
+    async with House(tmp_path, RoomOptions(load_attempts=2)) as house:
+        await house.create()
+        with monkeypatch.context() as patch:
+            patch.setattr(house.backplane, "load", fail)
+            for _ in range(2):
+                with pytest.raises(StoreError):
+                    await house.rooms.open(TRIP)
+            with pytest.raises(SessionError) as refused:
+                await house.rooms.open(TRIP)
+        assert refused.value.code == "quarantined"
         house.now_s += house.options.quarantine_s + 1
-        with pytest.raises(StoreError, match="cannot be read"):
-            await house.rooms.open(TRIP)
+        assert (await house.rooms.open(TRIP)).closed is None
 
 
 @pytest.mark.asyncio

@@ -28,7 +28,7 @@ def written(kind: str) -> list[Path]:
 
 def test_every_version_left_a_store() -> None:
     for kind in ("embedded", "redis", "archive", "offline"):
-        assert len(written(kind)) == VERSION
+        assert len(written(kind)) == VERSION, "python -m tests.shipping.earlier_store"
 
 
 @pytest.mark.asyncio

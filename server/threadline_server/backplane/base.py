@@ -133,6 +133,12 @@ class WrongLineage(AppendRefused):
     code = "wrong_lineage"
 
 
+class Damaged(StoreError):
+    """What is stored is not what was written. It stays so: restore it from a backup, or delete it."""
+
+    code = "damaged"
+
+
 class BlobNotFound(StoreError):
     """The session has no such blob."""
 
@@ -289,8 +295,8 @@ class Backplane(Protocol):
 
     # the log
     async def load(self, document: DocumentName) -> Stored:
-        """Raises SessionNotFound, SessionDeleted, or StoreError. An empty document has lineage and no
-        tail.
+        """Raises SessionNotFound, SessionDeleted, StoreError, or Damaged for what is not what was written. An
+        empty document has lineage and no tail.
         """
 
     async def read(

@@ -1,6 +1,6 @@
 """A turn as one run of bytes, the same in SQLite, in a Redis stream and on the channel between nodes.
 
-    turn    = version node epoch count entry*           version = 1
+    turn    = version node epoch count entry* check     version = 2
     entry   = user role at count range* update
     user, role, node, epoch = ref
     ref     = 0 length utf-8                             a string seen for the first time in this turn
@@ -8,6 +8,9 @@
     at      = ms of the first entry, then zigzag difference to the entry before
     range   = client start length
     update  = length bytes
+    check   = CRC-32 of the document's name, then of everything before it; four bytes, little-endian
+
+Version 1, which is still read, has no check.
 
 Numbers are LEB128 varints without a sign. Clocks are stored the same way: pairs of client and end.
 """
@@ -15,14 +18,16 @@ Numbers are LEB128 varints without a sign. Clocks are stored the same way: pairs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from zlib import crc32
 
-from threadline.errors import StoreError
-from threadline_server.backplane.base import ClockRange, Entry, NodeId, Turn
+from threadline_server.backplane.base import ClockRange, Damaged, Entry, NodeId, Turn
 
-VERSION = 1
+VERSION = 2
+UNCHECKED_VERSION = 1
+CHECK_BYTES = 4
 
 
-class DamagedTurn(StoreError):
+class DamagedTurn(Damaged):
     """Stored bytes are not a turn: the store was changed by something else, or by a newer version."""
 
     code = "damaged_turn"
@@ -47,8 +52,8 @@ def _put_ref(out: bytearray, seen: dict[str, int], text: str) -> None:
     out += data
 
 
-def encode_turn(turn: Turn) -> bytes:
-    """`turn` in the form above."""
+def encode_turn(turn: Turn, document: str) -> bytes:
+    """`turn` in the form above, as one of `document`."""
     out = bytearray((VERSION,))
     seen: dict[str, int] = {}
     _put_ref(out, seen, turn.node)
@@ -67,6 +72,7 @@ def encode_turn(turn: Turn) -> bytes:
             _put(out, span.end - span.start)
         _put(out, len(entry.update))
         out += entry.update
+    out += crc32(out, crc32(document.encode())).to_bytes(CHECK_BYTES, "little")
     return bytes(out)
 
 
@@ -137,19 +143,30 @@ def node_of(data: bytes) -> NodeId:
         raise DamagedTurn("A stored turn cannot be read.") from error
 
 
-def decode_turn(data: bytes) -> Turn:
-    """The turn that `encode_turn` wrote. Raises DamagedTurn."""
-    if not data or data[0] != VERSION:
-        raise DamagedTurn(f"A stored turn is of a version other than {VERSION}.")
-    reader = _Reader(data)
+def decode_turn(data: bytes, document: str) -> Turn:
+    """The turn of `document` that `encode_turn` wrote. Raises DamagedTurn."""
+    reader = _Reader(_checked(data, document))
     reader.offset = 1
     try:
         turn = _read_turn(reader)
     except (IndexError, UnicodeDecodeError) as error:
         raise DamagedTurn("A stored turn cannot be read.") from error
-    if reader.offset != len(data):
+    if reader.offset != len(reader.data):
         raise DamagedTurn("A stored turn is followed by bytes that do not belong to it.")
     return turn
+
+
+def _checked(data: bytes, document: str) -> bytes:
+    """`data` without its check."""
+    version = data[0] if data else 0
+    if version == UNCHECKED_VERSION:
+        return data
+    if version != VERSION:
+        raise DamagedTurn(f"A stored turn is of a version other than {VERSION}.")
+    body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
+    if crc32(body, crc32(document.encode())) != int.from_bytes(check, "little"):
+        raise DamagedTurn(f"A stored turn is not what was written, or not one of {document}.")
+    return body
 
 
 def _read_turn(reader: _Reader) -> Turn:

@@ -6,19 +6,21 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from zlib import crc32
 
 from threadline.document.judgement import RuleBook
 from threadline.errors import ProtocolError, StoreError
 from threadline.ids import SERVER_USER
 from threadline.protocol.varint import Reader, encode_uint
-from threadline_server.backplane.base import DocumentName, LoggedTurn, Position, Stored
+from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, Position, Stored
 from threadline_server.rooms.gate import NO_OWNER, Gate
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.stamper import highest_in_document
 from threadline_server.rooms.stamps import highest_seq
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
+UNBOUND_VERSION = 1  # said nothing of its base
 _LARGE_BYTES = 256 * 1024
 _AT_ONCE_S = 0.005
 
@@ -52,7 +54,7 @@ async def load(host: Host, name: DocumentName) -> Loaded:
     try:
         return await _build(stored, host.rules(name), host.options.recent_bytes)
     except ProtocolError as error:
-        raise StoreError(f"What is stored of {name} cannot be read: {error.message}") from error
+        raise Damaged(f"What is stored of {name} cannot be read: {error.message}") from error
 
 
 async def _build(stored: Stored, rules: RuleBook, recent_limit: int) -> Loaded:
@@ -109,7 +111,7 @@ async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int | No
 
 
 def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate, int | None]:
-    stored = _read_index(index, rules) if index is not None else None
+    stored = _read_index(base, index, rules) if index is not None else None
     if stored is not None:
         return stored
     gate = Gate(rules)
@@ -117,11 +119,14 @@ def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate,
     return gate, None
 
 
-def _read_index(index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:
-    """None where it was written by another version, or cannot be read."""
+def _read_index(base: bytes, index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:
+    """None where it was written by another version, for another base, or cannot be read."""
     try:
         reader = Reader(index)
-        if reader.read_uint() != INDEX_VERSION:
+        version = reader.read_uint()
+        if version not in (UNBOUND_VERSION, INDEX_VERSION):
+            return None
+        if version == INDEX_VERSION and reader.read_uint() != crc32(base):
             return None
         highest = reader.read_uint()
         return Gate.load(index[reader.position :], rules), highest
@@ -129,6 +134,6 @@ def _read_index(index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:
         return None
 
 
-def dump_gate(gate: Gate, highest: int) -> bytes:
-    """What is stored beside a base."""
-    return encode_uint(INDEX_VERSION) + encode_uint(highest) + gate.dump()
+def dump_gate(gate: Gate, highest: int, base: bytes) -> bytes:
+    """What is stored beside `base`, and believed beside no other: a base without it is read strictly."""
+    return encode_uint(INDEX_VERSION) + encode_uint(crc32(base)) + encode_uint(highest) + gate.dump()

@@ -46,7 +46,7 @@ class Quarantine:
             self._until[document] = self._now_s() + self._options.quarantine_s
 
     def condemn(self, document: DocumentName) -> SessionError:
-        """Its data ended a process: refused at once, with what is given back."""
+        """Its data ended a process, or is not what was written: refused at once, with what is given back."""
         self._failures[document] = self._options.load_attempts
         self.blame(document)
         return _set_aside(document)

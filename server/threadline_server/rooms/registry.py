@@ -18,7 +18,7 @@ from threadline.document.rules import SESSION_RULES, rules_for
 from threadline.errors import SessionClosed, StoreError, ThreadlineError
 from threadline.ids import split_document_name
 from threadline.protocol import close_codes
-from threadline_server.backplane.base import Backplane, DocumentName, Fence
+from threadline_server.backplane.base import Backplane, Damaged, DocumentName, Fence
 from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
@@ -246,7 +246,7 @@ class Rooms:
             loading.cancel()
             raise error
         self.host.counts.load_failures += 1
-        if isinstance(error, UnsafeDocument):
+        if isinstance(error, UnsafeDocument | Damaged):
             self.host.report("A session is set aside", document, error)
             error = self._quarantine.condemn(document)
         elif isinstance(error, StoreError) and self.host.backplane.healthy:

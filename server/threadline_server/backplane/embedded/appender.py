@@ -20,6 +20,7 @@ from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
     AppendRefused,
+    Damaged,
     DocumentName,
     LoggedTurn,
     Position,
@@ -73,6 +74,7 @@ class Placed:
 class Appender:
     """counts:   what happened since the start
     active:   last activity of sessions since somebody last took this dict
+    reached:  the last position of documents since somebody last took this dict, by their number
     pages:    about how many pages went into the WAL since it was started over
     error:    why the last commit failed; None once one succeeded
     """
@@ -91,6 +93,7 @@ class Appender:
     ) -> None:
         self.counts = Counts()
         self.active: dict[SessionId, int] = {}
+        self.reached: dict[int, int] = {}
         self.pages = 0
         self.error: Exception | None = None
         self._connection = connection
@@ -167,7 +170,7 @@ class Appender:
 
     def _place(self, append: Append, head: Head) -> bool:
         """Give `append` a place, or its refusal; False when it has to wait for the commit of this batch."""
-        turn = encode_turn(append.turn)
+        turn = encode_turn(append.turn, append.document)
         turn_hash = hash(turn)
         refusal = self._leases.check(append.fence) or head.refusal(append)
         repeated = head.repeats(turn_hash)
@@ -232,6 +235,7 @@ class Appender:
         position = Position(placed.position)
         self.counts.bytes += len(placed.turn)
         self.pages += 1 + len(placed.turn) // _PAGE_BYTES
+        self.reached[placed.head.id] = placed.position
         if append.turn.entries:
             self.active[placed.head.session.id] = append.turn.entries[-1].at_ms
         try:
@@ -298,6 +302,11 @@ class Appender:
         """There is no such session (any more)."""
         for append in self._headless.pop(document, []):
             self._refuse(append, WrongLineage(f"{document} belongs to no session."))
+
+    def head_damaged(self, document: DocumentName, error: Damaged) -> None:
+        """What is stored of it cannot be read; the room will find that out when it loads again."""
+        for append in self._headless.pop(document, []):
+            self._refuse(append, AppendRefused(error.message))
 
     def stop(self) -> None:
         if self._retry is not None:

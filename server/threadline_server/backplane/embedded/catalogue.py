@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from threadline.errors import SessionDeleted
 from threadline.ids import SessionId
-from threadline_server.backplane.base import SessionPage, SessionQuery, SessionRecord
+from threadline_server.backplane.base import Damaged, DocumentName, SessionPage, SessionQuery, SessionRecord
+from threadline_server.backplane.damage import checksum, expect
 from threadline_server.backplane.embedded.log import lineage_of, snapshot, transaction
 from threadline_server.backplane.facets import (
     EXAMINED_PER_PAGE,
@@ -23,26 +25,35 @@ from threadline_server.backplane.facets import (
 )
 
 _SELECT = "SELECT * FROM sessions WHERE id = ?"
-_REPLACE = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _WALK = """
     SELECT s.* FROM facets f JOIN sessions s ON s.id = f.session
     WHERE f.facet = ? AND (f.active_ms, f.session) < (?, ?) AND f.active_ms >= ?
     ORDER BY f.active_ms DESC, f.session DESC LIMIT ?
 """
+_LEAVE = "DELETE FROM facets WHERE facet = ? AND active_ms = ? AND session = ?"
 _STEP = 500
 _LAST_MARK = Mark((1 << 63) - 1, "")
 
-Row = tuple[str, str, str, int, int, str, str, str, str, str, str]
+Row = tuple[str, str, str, int, int, str, str, str, str, str, str, int | None]
+_ACTIVE = 4  # changes with every turn, and harms nobody
+
+
+def _covered(row: Row) -> tuple[str | int, ...]:
+    """What the checksum at the end of a row is over."""
+    return tuple(str(value) for at, value in enumerate(row[:-1]) if at != _ACTIVE)
 
 
 def _record(row: Row) -> SessionRecord:
+    """Raises Damaged."""
+    expect(DocumentName(row[0]), "The record", row[-1], *_covered(row))
     return SessionRecord(
         SessionId(row[0]), *row[1:9], labels=tuple(json.loads(row[9])), members=json.loads(row[10])
     )
 
 
 def _row(record: SessionRecord) -> Row:
-    return (
+    row: Row = (
         record.id,
         record.lineage,
         record.owner,
@@ -54,7 +65,9 @@ def _row(record: SessionRecord) -> Row:
         record.parent,
         json.dumps(record.labels),
         json.dumps(record.members),
+        None,
     )
+    return (*row[:-1], checksum(*_covered(row)))
 
 
 def _find(connection: sqlite3.Connection, session: SessionId) -> SessionRecord | None:
@@ -63,7 +76,7 @@ def _find(connection: sqlite3.Connection, session: SessionId) -> SessionRecord |
 
 
 def get(connection: sqlite3.Connection, session: SessionId) -> SessionRecord:
-    """Raises SessionNotFound or SessionDeleted."""
+    """Raises SessionNotFound, SessionDeleted, Damaged."""
     with snapshot(connection):
         record = _find(connection, session)
         if record is None:
@@ -100,10 +113,13 @@ def update(connection: sqlite3.Connection, session: SessionId, changes: dict[str
 
 
 def touch(connection: sqlite3.Connection, active: Iterable[tuple[SessionId, int]]) -> None:
-    """Move sessions up to their last activity; those that are gone, or newer, stay as they are."""
+    """Move sessions up to their last activity; those that are gone, newer or damaged stay as they are."""
     with transaction(connection):
         for session, active_ms in active:
-            there = _find(connection, session)
+            try:
+                there = _find(connection, session)
+            except Damaged:
+                continue
             if there is not None and there.active_ms < active_ms:
                 _put(connection, there, changed(there, {"active_ms": active_ms}))
 
@@ -111,9 +127,7 @@ def touch(connection: sqlite3.Connection, active: Iterable[tuple[SessionId, int]
 def _put(connection: sqlite3.Connection, old: SessionRecord | None, new: SessionRecord) -> None:
     connection.execute(_REPLACE, _row(new))
     before, after = _places(old), _places(new)
-    connection.executemany(
-        "DELETE FROM facets WHERE facet = ? AND active_ms = ? AND session = ?", before - after
-    )
+    connection.executemany(_LEAVE, before - after)
     connection.executemany("INSERT INTO facets VALUES (?, ?, ?)", after - before)
 
 
@@ -132,21 +146,27 @@ def list_page(connection: sqlite3.Connection, query: SessionQuery) -> SessionPag
     size = page_size(query)
     found: list[SessionRecord] = []
     for _ in range(0, EXAMINED_PER_PAGE, _STEP):
-        records = _walk(connection, facet, mark, query.active_after_ms or 0)
-        for record in records:
+        rows = _walk(connection, facet, mark, query.active_after_ms or 0)
+        for record in _sound(rows):
             if len(found) == size:
                 return SessionPage(tuple(found), write_cursor(mark))
             mark = Mark(record.active_ms, record.id)
             if matches(record, query):
                 found.append(record)
-        if len(records) < _STEP:
+        if len(rows) < _STEP:
             return SessionPage(tuple(found), None)
     return SessionPage(tuple(found), write_cursor(mark))
 
 
-def _walk(connection: sqlite3.Connection, facet: str, mark: Mark, active_after: int) -> list[SessionRecord]:
-    rows = connection.execute(_WALK, (facet, mark.active_ms, mark.session, active_after, _STEP))
-    return [_record(row) for row in rows]
+def _walk(connection: sqlite3.Connection, facet: str, mark: Mark, active_after: int) -> list[Row]:
+    return list(connection.execute(_WALK, (facet, mark.active_ms, mark.session, active_after, _STEP)))
+
+
+def _sound(rows: Iterable[Row]) -> Iterator[SessionRecord]:
+    """The records of `rows` that are as they were written: one that is not shall not hide the others."""
+    for row in rows:
+        with suppress(Damaged):
+            yield _record(row)
 
 
 def _shortest(connection: sqlite3.Connection, facets: list[str]) -> str:
@@ -165,14 +185,16 @@ def _bounded_length(connection: sqlite3.Connection, facet: str) -> int:
 def bury(connection: sqlite3.Connection, session: SessionId) -> bool:
     """Replace the record by a tombstone; False when there is nothing to bury, or it is done already."""
     with transaction(connection):
-        there = _find(connection, session)
-        if there is None:
+        row = connection.execute(_SELECT, (session,)).fetchone()
+        if row is None:
             return False
-        connection.execute("INSERT INTO tombstones VALUES (?, ?, 0)", (session, there.lineage))
+        connection.execute("INSERT INTO tombstones VALUES (?, ?, 0)", (session, row[1]))
         connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
-        connection.executemany(
-            "DELETE FROM facets WHERE facet = ? AND active_ms = ? AND session = ?", _places(there)
-        )
+        try:
+            places = _places(_record(row))
+            connection.executemany(_LEAVE, places)
+        except Damaged:  # nobody can say where it stands
+            connection.execute("DELETE FROM facets WHERE session = ?", (session,))
     return True
 
 
@@ -189,6 +211,8 @@ def documents_of(connection: sqlite3.Connection, session: SessionId) -> list[tup
 def forget(connection: sqlite3.Connection, session: SessionId) -> None:
     """Take away the last rows of a deleted session, when its turns and bases are gone."""
     with transaction(connection):
+        reached = "DELETE FROM reached WHERE document IN (SELECT id FROM documents WHERE session = ?)"
+        connection.execute(reached, (session,))
         connection.execute("DELETE FROM documents WHERE session = ?", (session,))
         connection.execute("DELETE FROM decisions WHERE session = ?", (session,))
         connection.execute("UPDATE tombstones SET swept = 1 WHERE session = ?", (session,))

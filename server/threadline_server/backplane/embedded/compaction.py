@@ -8,6 +8,7 @@ number and deletes them. A crash after it leaves turns that the base covers alre
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from threadline.errors import StoreError
 from threadline.ids import split_document_name
@@ -29,7 +30,7 @@ async def compact(
 
     Raises WrongLineage, SessionNotFound, SessionDeleted, StoreError.
     """
-    new = await connections.read(_plan, document, lineage, through)
+    new = await connections.read(_plan, document, lineage, parts, through)
     if new is None:
         return
     for kind, data in zip(log.Kind, parts, strict=True):
@@ -43,7 +44,11 @@ async def compact(
 
 
 def _plan(
-    connection: sqlite3.Connection, document: DocumentName, lineage: str, through: Position
+    connection: sqlite3.Connection,
+    document: DocumentName,
+    lineage: str,
+    parts: tuple[bytes, bytes],
+    through: Position,
 ) -> log.DocumentRow | None:
     """What the document's row will be, of a generation that is not in use yet."""
     with log.snapshot(connection):
@@ -54,6 +59,7 @@ def _plan(
             raise StoreError(f"{document} has no log to compact.")
         if through <= row.base_position:
             return None
-        clocks = encode_clocks(log.clocks_through(connection, row, through))
+        clocks = encode_clocks(log.clocks_through(connection, document, row, through))
         generation = max(row.generation, log.newest_generation(connection, row.id)) + 1
-        return log.DocumentRow(row.id, through, generation, clocks)
+    new = log.DocumentRow(row.id, through, generation, clocks)
+    return replace(new, checked=new.checksum(document, *parts))

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from threadline.errors import StoreError
+from threadline_server.backplane.base import Damaged
 from threadline_server.backplane.embedded.schema import connect
 from threadline_server.backplane.embedded.turnstile import Turnstile
 
@@ -21,7 +22,7 @@ Args = TypeVarTuple("Args")
 
 
 class Connections:
-    """Raises StoreError for whatever SQLite raises."""
+    """Raises StoreError for whatever SQLite raises, Damaged where it says that the file is not sound."""
 
     def __init__(self, path: Path, turnstile: Turnstile) -> None:
         self._turnstile = turnstile
@@ -45,7 +46,8 @@ class Connections:
         try:
             return work(connection, *args)
         except sqlite3.Error as error:
-            raise StoreError(f"The store could not be read: {error}.") from error
+            kind = Damaged if _is_damage(error) else StoreError
+            raise kind(f"The store could not be read: {error}.") from error
         finally:
             self._readers.append(connection)
 
@@ -65,3 +67,7 @@ class Connections:
         for connection in (*self._readers, self._writer):
             connection.close()
         self._readers.clear()
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -14,7 +14,8 @@ from enum import IntEnum
 
 from threadline.errors import SessionDeleted, SessionNotFound, StoreError
 from threadline.ids import SessionId, split_document_name
-from threadline_server.backplane.base import DocumentName, LoggedTurn, Position, Stored, WrongLineage
+from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, Position, Stored, WrongLineage
+from threadline_server.backplane.damage import checksum, expect, expect_turns
 from threadline_server.backplane.embedded.heads import Head, SessionState
 from threadline_server.backplane.embedded.schema import position_of, row_of, rows_of
 from threadline_server.backplane.turn_bytes import advance, decode_clocks, decode_turn
@@ -27,7 +28,8 @@ ROWS_PER_DELETE = 500
 PARTS_PER_DELETE = 32
 
 _APPEND = "INSERT INTO log (row, turn) VALUES (?, ?)"
-_ADD_DOCUMENT = "INSERT INTO documents (id, name, session) VALUES (?, ?, ?)"
+_ADD_DOCUMENT = "INSERT INTO documents (id, name, session, checked) VALUES (?, ?, ?, ?)"
+_BY_SESSION = "SELECT 1 FROM documents INDEXED BY documents_by_session WHERE session = ? AND name = ?"
 
 
 class Kind(IntEnum):
@@ -39,10 +41,23 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
+    """`checked` is the checksum over this row, base and index; None in a row of before there was one."""
+
     id: int
     base_position: int
     generation: int
     clocks: bytes
+    checked: int | None = None
+
+    def checksum(self, document: DocumentName, base: bytes, index: bytes) -> int:
+        return checksum(*self._covered(document, base, index))
+
+    def expect(self, document: DocumentName, base: bytes, index: bytes) -> None:
+        """Raises Damaged."""
+        expect(document, "The base", self.checked, *self._covered(document, base, index))
+
+    def _covered(self, document: DocumentName, base: bytes, index: bytes) -> tuple[bytes | str | int, ...]:
+        return document, self.id, self.base_position, self.generation, self.clocks, base, index
 
 
 @contextmanager
@@ -81,15 +96,27 @@ def write_turns(
         return
     with transaction(connection):
         if documents:
-            connection.executemany(_ADD_DOCUMENT, documents)
+            connection.executemany(_ADD_DOCUMENT, [_new_row(*document) for document in documents])
         connection.executemany(_APPEND, rows)
 
 
+def _new_row(
+    number: int, document: DocumentName, session: SessionId
+) -> tuple[int, DocumentName, SessionId, int]:
+    return number, document, session, DocumentRow(number, 0, 0, b"").checksum(document, b"", b"")
+
+
 def find_document(connection: sqlite3.Connection, document: DocumentName) -> DocumentRow | None:
+    """None where nothing was written yet. Raises Damaged when another index knows better."""
     row = connection.execute(
-        "SELECT id, base_position, generation, clocks FROM documents WHERE name = ?", (document,)
+        "SELECT id, base_position, generation, clocks, checked FROM documents WHERE name = ?", (document,)
     ).fetchone()
-    return DocumentRow(*row) if row else None
+    if row:
+        return DocumentRow(*row)
+    session = split_document_name(document)[0]
+    if connection.execute(_BY_SESSION, (session, document)).fetchone():
+        raise Damaged(f"The place of {document} in the store is not what was written.")
+    return None
 
 
 def lineage_of(connection: sqlite3.Connection, session: SessionId) -> str:
@@ -113,8 +140,8 @@ def read_rows(
     return [(position_of(row), turn) for row, turn in rows]
 
 
-def _decoded(rows: Sequence[tuple[int, bytes]]) -> tuple[LoggedTurn, ...]:
-    return tuple(LoggedTurn(Position(position), decode_turn(turn)) for position, turn in rows)
+def _decoded(document: DocumentName, rows: Sequence[tuple[int, bytes]]) -> tuple[LoggedTurn, ...]:
+    return tuple(LoggedTurn(Position(position), decode_turn(turn, document)) for position, turn in rows)
 
 
 def read_turns(
@@ -124,7 +151,7 @@ def read_turns(
     with snapshot(connection):
         row = find_document(connection, document)
         rows = read_rows(connection, row.id, after, limit) if row else []
-    return _decoded(rows), Position(row.base_position if row else 0)
+    return _decoded(document, rows), Position(row.base_position if row else 0)
 
 
 def _read_parts(connection: sqlite3.Connection, row: DocumentRow, kind: Kind) -> bytes:
@@ -136,22 +163,38 @@ def _read_parts(connection: sqlite3.Connection, row: DocumentRow, kind: Kind) ->
 
 
 def load(connection: sqlite3.Connection, document: DocumentName) -> tuple[Stored, Head]:
-    """A document and the end of its log. Raises SessionNotFound, SessionDeleted, DamagedTurn."""
+    """A document and the end of its log. Raises SessionNotFound, SessionDeleted, Damaged."""
     session = split_document_name(document)[0]
     base = index = None
+    reached = 0
     with snapshot(connection):
         lineage = lineage_of(connection, session)
         row = find_document(connection, document)
         rows = read_rows(connection, row.id, row.base_position) if row else []
         if row and row.generation:
             base, index = (_read_parts(connection, row, kind) for kind in Kind)
+        if row:
+            reached = _reached(connection, row.id)
     state = SessionState(session, lineage)
     if row is None:
         return Stored(lineage, None, None, Position(0), ()), Head(document, state, 0, 0, {})
-    stored = Stored(lineage, base, index, Position(row.base_position), _decoded(rows))
+    row.expect(document, base or b"", index or b"")
+    stored = Stored(lineage, base, index, Position(row.base_position), _decoded(document, rows))
+    expect_turns(document, stored.base_position, stored.tail, reached)
     clocks = advance(decode_clocks(row.clocks), (logged.turn for logged in stored.tail))
     last = (hash(rows[-1][1]), rows[-1][0]) if rows else (0, 0)
     return stored, Head(document, state, row.id, stored.position, clocks, last)
+
+
+def _reached(connection: sqlite3.Connection, document: int) -> int:
+    row = connection.execute("SELECT position FROM reached WHERE document = ?", (document,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def note_reached(connection: sqlite3.Connection, reached: Sequence[tuple[int, int]]) -> None:
+    """(document, position) of turns that the log has."""
+    with transaction(connection):
+        connection.executemany("INSERT OR REPLACE INTO reached VALUES (?, ?)", reached)
 
 
 def parts_of(data: bytes) -> list[list[bytes]]:
@@ -181,7 +224,9 @@ def newest_generation(connection: sqlite3.Connection, document: int) -> int:
     return int(row[0] or 0)
 
 
-def clocks_through(connection: sqlite3.Connection, row: DocumentRow, through: int) -> dict[int, int]:
+def clocks_through(
+    connection: sqlite3.Connection, document: DocumentName, row: DocumentRow, through: int
+) -> dict[int, int]:
     """Where every client stands after the turn at `through`. Raises StoreError when the log ends before
     it.
     """
@@ -189,7 +234,7 @@ def clocks_through(connection: sqlite3.Connection, row: DocumentRow, through: in
     rows = read_rows(connection, row.id, row.base_position, count)
     if len(rows) != count or rows[-1][0] != through:
         raise StoreError(f"A base through position {through} covers turns that the log does not have.")
-    return advance(decode_clocks(row.clocks), (decode_turn(turn) for _, turn in rows))
+    return advance(decode_clocks(row.clocks), (decode_turn(turn, document) for _, turn in rows))
 
 
 def set_base(
@@ -204,9 +249,9 @@ def set_base(
         if lineage_of(connection, session) != lineage:
             raise WrongLineage(f"Session {session} is not the one this base was made for.")
         connection.execute(
-            "UPDATE documents SET base_position = ?, generation = ?, clocks = ?"
+            "UPDATE documents SET base_position = ?, generation = ?, clocks = ?, checked = ?"
             " WHERE id = ? AND base_position < ?",
-            (new.base_position, new.generation, new.clocks, new.id, new.base_position),
+            (new.base_position, new.generation, new.clocks, new.checked, new.id, new.base_position),
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from threadline.errors import StoreError
 
 FILE_NAME = "threadline.sqlite3"
-VERSION = 1
+VERSION = 2
 POSITION_BITS = 32
 
 TABLES = """
@@ -20,7 +20,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY, lineage TEXT NOT NULL, owner TEXT NOT NULL, created_ms INTEGER NOT NULL,
     active_ms INTEGER NOT NULL, title TEXT NOT NULL, agent TEXT NOT NULL, status TEXT NOT NULL,
-    parent TEXT NOT NULL, labels TEXT NOT NULL, members TEXT NOT NULL);
+    parent TEXT NOT NULL, labels TEXT NOT NULL, members TEXT NOT NULL, checked INTEGER);
 CREATE TABLE facets (
     facet TEXT NOT NULL, active_ms INTEGER NOT NULL, session TEXT NOT NULL,
     PRIMARY KEY (facet, active_ms, session)) WITHOUT ROWID;
@@ -29,7 +29,7 @@ ROWID; CREATE INDEX unswept ON tombstones (session) WHERE NOT swept;
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, session TEXT NOT NULL,
     base_position INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0,
-    clocks BLOB NOT NULL DEFAULT x'');
+    clocks BLOB NOT NULL DEFAULT x'', checked INTEGER);
 CREATE INDEX documents_by_session ON documents (session);
 CREATE TABLE log (row INTEGER PRIMARY KEY, turn BLOB NOT NULL);
 CREATE TABLE bases (
@@ -39,6 +39,17 @@ CREATE TABLE decisions (
     session TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (session, name)) WITHOUT
     ROWID;
 """
+
+REACHED = "CREATE TABLE reached (document INTEGER PRIMARY KEY, position INTEGER NOT NULL);"
+"""How far each log has come at least: what says that turns at its end are missing."""
+
+UPGRADES = {
+    1: f"""
+        ALTER TABLE sessions ADD COLUMN checked INTEGER;
+        ALTER TABLE documents ADD COLUMN checked INTEGER;
+        {REACHED}"""
+}
+"""From a version to the next. What was written before has no checksum until it is written again."""
 
 LEDGER = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -85,8 +96,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(
             f"{path} lies on a file system without shared memory; choose a local disk with --data."
         )
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    steps = [TABLES, REACHED] if version == 0 else [UPGRADES[past] for past in range(version, VERSION)]
+    if steps:
+        connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} PRAGMA user_version={VERSION}; COMMIT;")
     connection.executescript(LEDGER)
 
 

@@ -19,6 +19,7 @@ from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
     BlobNotFound,
+    Damaged,
     DocumentName,
     Durability,
     Fence,
@@ -199,6 +200,9 @@ class EmbeddedBackplane:
             await self._connections.write(catalogue.touch, touched)
             for session, _ in touched:
                 self._recent.forget(session)
+        reached, self._appender.reached = list(self._appender.reached.items()), {}
+        for first in range(0, len(reached), _TOUCHED_AT_ONCE):
+            await self._connections.write(log.note_reached, reached[first : first + _TOUCHED_AT_ONCE])
 
     async def _checkpoint(self) -> None:
         if self._appender.pages < checkpoint.PAGES_DUE:
@@ -344,6 +348,9 @@ class EmbeddedBackplane:
                 await self.load(document)
             except (SessionNotFound, SessionDeleted, ValueError):
                 self._appender.head_missing(document)
+                return
+            except Damaged as error:
+                self._appender.head_damaged(document, error)
                 return
             except StoreError as error:
                 self._appender.error = error

@@ -132,13 +132,23 @@ class ColdTier:
     async def warm(self, document: DocumentName) -> bool:
         """Put a document back; False when it is not in the cold tier. Raises StoreError."""
         keys = document_keys(document)
-        slot = keys.of.slot
-        name = await self._links.call(slot, "HGET", keys.of.session, keys.cold)
-        if name is None:
-            return False
-        data = await self._objects.get(cold_key(keys.of.id, document, name.decode()))
-        if data is None:
-            raise StoreError(f"The object store does not have {document}, which was moved there.")
+        while True:
+            name = await self._name(keys)
+            if name is None:
+                return False
+            data = await self._objects.get(cold_key(keys.of.id, document, name.decode()))
+            if data is not None:
+                await self._put_back(document, keys, name, data)
+                return True
+            if await self._name(keys) == name:  # else it came back and went again meanwhile
+                raise StoreError(f"The object store does not have {document}, which was moved there.")
+
+    async def _name(self, keys: DocumentKeys) -> bytes | None:
+        """Of the object that has a document now."""
+        name: bytes | None = await self._links.call(keys.of.slot, "HGET", keys.of.session, keys.cold)
+        return name
+
+    async def _put_back(self, document: DocumentName, keys: DocumentKeys, name: bytes, data: bytes) -> None:
         base, index, count, *rest = decode_parts(data)
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
         fields = dict(pairs[: int(count)]) | {b"o": name}
@@ -146,14 +156,13 @@ class ColdTier:
         flat = [part for pair in fields.items() for part in pair]
         generation = int(fields.get(b"g", b"0"))
         await self._links.run_script(
-            slot,
+            keys.of.slot,
             Script.WARM,
             (keys.of.session, keys.head, keys.log, keys.base(generation), keys.of.documents),
             *(document, name, base, index, len(fields), *flat, *entries),
         )
         part = index_part_of(keys.of.id)
         await self._links.call(part.slot, "ZADD", part.warm, "GT", self._now_ms(), member_of(keys.of.id))
-        return True
 
     async def documents(self, session: SessionId) -> list[DocumentName]:
         """The session's documents that are in the cold tier."""

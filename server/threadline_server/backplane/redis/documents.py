@@ -14,6 +14,7 @@ from threadline_server.backplane.base import (
     Stored,
     WrongLineage,
 )
+from threadline_server.backplane.damage import checksum, expect, expect_turns
 from threadline_server.backplane.redis.keys import DocumentKeys, SessionKeys, document_keys
 from threadline_server.backplane.redis.link import Reply
 from threadline_server.backplane.redis.links import Links
@@ -36,12 +37,20 @@ class Moved(Exception):
     """A compaction came in between, or the document is in the cold tier; read again."""
 
 
-def decode_entries(entries: Sequence[tuple[bytes, list[bytes]]]) -> tuple[LoggedTurn, ...]:
+def decode_entries(
+    document: DocumentName, entries: Sequence[tuple[bytes, list[bytes]]]
+) -> tuple[LoggedTurn, ...]:
     """Turns of a stream's entries. Raises DamagedTurn."""
     return tuple(
-        LoggedTurn(Position(int(entry_id.partition(b"-")[0])), decode_turn(fields[1]))
+        LoggedTurn(Position(int(entry_id.partition(b"-")[0])), decode_turn(fields[1], document))
         for entry_id, fields in entries
     )
+
+
+def _check_of(generation: int, kept: bytes | None) -> int | None:
+    """The checksum of the base in use; None where a node of an earlier version wrote it."""
+    of, _, check = (kept or b"").partition(b" ")
+    return int(check) if of == b"%d" % generation else None
 
 
 def raise_missing(keys: SessionKeys, deleted: bytes | None) -> None:
@@ -70,7 +79,7 @@ class Documents:
         links, slot = self._links, keys.of.slot
         session, head, entries = await asyncio.gather(
             links.call(slot, "HMGET", keys.of.session, "lineage", "deleted", keys.cold),
-            links.call(slot, "HMGET", keys.head, "b", "g"),
+            links.call(slot, "HMGET", keys.head, "b", "g", "p", "c"),
             links.call(slot, "XRANGE", keys.log, "-", "+"),
         )
         if session[0] is None:
@@ -78,15 +87,19 @@ class Documents:
         if session[2] is not None:
             await self._warm(document)
             raise Moved
-        through, generation = int(head[0] or 0), int(head[1] or 0)
-        tail = decode_entries([entry for entry in entries if int(entry[0].partition(b"-")[0]) > through])
+        through, generation, reached = (int(number or 0) for number in head[:3])
+        kept = [entry for entry in entries if int(entry[0].partition(b"-")[0]) > through]
+        tail = decode_entries(document, kept)
         if tail and tail[0].position != through + 1:
             raise Moved
+        expect_turns(document, Position(through), tail, reached)
         base = index = None
         if generation:
             base, index = await links.call(slot, "HMGET", keys.base(generation), "base", "index")
             if base is None:
                 raise Moved
+            check = _check_of(generation, head[3])
+            expect(document, "The base", check, document, through, base, index or b"")
         return Stored(session[0].decode(), base, index, Position(through), tail)
 
     async def read(
@@ -98,7 +111,7 @@ class Documents:
             self._links.call(keys.of.slot, "XRANGE", keys.log, f"{after + 1}-0", "+", "COUNT", limit),
             self._links.call(keys.of.slot, "HGET", keys.head, "b"),
         )
-        return decode_entries(entries), Position(int(base or 0))
+        return decode_entries(document, entries), Position(int(base or 0))
 
     async def compact(
         self, document: DocumentName, lineage: str, parts: tuple[bytes, bytes], through: Position
@@ -119,7 +132,7 @@ class Documents:
             slot,
             Script.REBASE,
             (keys.of.session, keys.head, keys.lock, staged, keys.base(old), keys.log),
-            *(lineage, token, old, new, through, KEPT_TURNS),
+            *(lineage, token, old, new, through, KEPT_TURNS, checksum(document, int(through), *parts)),
         )
         if done != b"done":
             await call(slot, "UNLINK", staged, keys.lock)

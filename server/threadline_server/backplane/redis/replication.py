@@ -127,7 +127,7 @@ class Replication:
             if node_of(data) == self._node:  # the reply brings it, or has
                 self.announce(document, position)
             else:
-                self.feeds.deliver(document, LoggedTurn(position, decode_turn(data)))
+                self.feeds.deliver(document, LoggedTurn(position, decode_turn(data, document)))
         except DamagedTurn:
             self.announce(document, position)
 

@@ -135,7 +135,7 @@ class Writer:
         if ranges is None:
             self._refuse(append, StaleRange(f"{append.document}: a turn does not continue itself."))
             return
-        data = encode_turn(append.turn)
+        data = encode_turn(append.turn, append.document)
         at_ms = "" if self._is_active(keys.of.id) else _at_ms(append.turn)
         sending = Sending(append, keys, _command(append, keys, data, ranges, at_ms), len(data))
         self._sending[append.document] = sending
