@@ -4,6 +4,7 @@
 # make bench   side-by-side benchmarks            (QUICK=1 for the main rows)
 # make compiled  the hot modules through mypyc, where a C compiler is; `make test COMPILED=1` tests those
 # make faults  the fault tests at full length
+# make docs    the documentation as a site, in build/docs
 #
 # Each target does its own set-up, once: what is done is stamped under .make/.
 
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo check test bench compiled faults wheel clean
+.PHONY: demo check test bench compiled faults docs wheel clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -43,6 +44,9 @@ compiled: .make/compiled
 
 faults: .make/python .make/system
 	$(BIN)/python -m pytest tests/faults tests/backplane/redis --kills 200 --full -s $(ARGS)
+
+docs: .make/python
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The wheel carries the built web page inside threadline_server/web, and the compiled modules where there is a
 # C compiler; PURE=1 makes one for every platform.
