@@ -38,6 +38,15 @@ class Metrics:
     def add(self, source: str, stats: Stats) -> None:
         self._registry.register(_StatsCollector(source, stats))
 
+    def values(self) -> dict[str, float]:
+        """Every number without labels, by the name it has in the text."""
+        return {
+            sample.name: sample.value
+            for family in self._registry.collect()
+            for sample in family.samples
+            if not sample.labels and not sample.name.endswith("_created")
+        }
+
     def text(self) -> bytes:
         """All metrics in the Prometheus text format."""
         return generate_latest(self._registry)

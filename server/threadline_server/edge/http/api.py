@@ -16,6 +16,7 @@ from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.attachments import Attachments
 from threadline_server.edge.authentication import Authenticator
+from threadline_server.edge.http.admin import Watchtower, admin_routes
 from threadline_server.edge.http.attachments import attachment_routes
 from threadline_server.edge.http.caller import caller_of
 from threadline_server.edge.http.errors import add_error_handlers
@@ -59,6 +60,8 @@ class HttpApi:
     watch: AccessWatch
     audit: Audit
     operators: Sequence[str]
+    watchtower: Watchtower
+    open_to_all: bool
     health: Health
     metrics: Metrics
     max_body_bytes: int
@@ -97,6 +100,8 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
         )
     )
     app.include_router(health_routes(parts.health, parts.metrics))
+    operators = None if parts.open_to_all else parts.operators
+    app.include_router(admin_routes(parts.watchtower.look, caller, operators=operators))
     if parts.pairing is not None:
         app.include_router(pairing_routes(parts.pairing))
     add_reference(app)

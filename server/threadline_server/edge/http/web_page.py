@@ -26,6 +26,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
+PAGES = ("admin",)
+
 _HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
 _FOR_EVER = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
@@ -39,10 +41,14 @@ _NOT_BUILT = """<!doctype html>
 
 
 class WebPage(StaticFiles):
-    """Files under `assets/` carry a hash in their names and are cached for ever, others revalidated."""
+    """Files under `assets/` carry a hash in their names and are cached for ever, others revalidated.
+
+    A page is called without its `.html`: `/admin`.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
+        page = f"{path}.html" if path in PAGES else path
+        response = await super().get_response(page, scope)
         response.headers.update(_HEADERS)
         response.headers["Cache-Control"] = _FOR_EVER if path.startswith("assets/") else _REVALIDATE
         return response
