@@ -159,7 +159,9 @@ class ColdTier:
             keys.of.slot,
             Script.WARM,
             (keys.of.session, keys.head, keys.log, keys.base(generation), keys.of.documents),
-            *(document, name, base, index, len(fields), *flat, *entries),
+            *(document, name, base, index, len(fields)),
+            *flat,
+            *entries,
         )
         part = index_part_of(keys.of.id)
         await self._links.call(part.slot, "ZADD", part.warm, "GT", self._now_ms(), member_of(keys.of.id))
