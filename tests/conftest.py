@@ -1,18 +1,27 @@
-"""What every test may use: a started server, and how long the fault tests go on."""
+"""What every test may use: a started server, a place for figures, and how long the fault tests go on."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.row_results import RowResults
 from tests.server_process import ServerProcess, server_process
+
+FIGURES = "figures"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill the server")
     parser.addoption("--full", action="store_true", help="the fault tests at full length")
+    parser.addoption("--row-results", type=Path, help="where to write what came of the rows")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist: its reports go to the one who writes
+    config.pluginmanager.register(RowResults(None if is_worker else config.getoption("--row-results")))
 
 
 @pytest.fixture
@@ -34,3 +43,28 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """A real server process on data of its own."""
     async with server_process(tmp_path / "data") as process:
         yield process
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tell what a test measured. It is printed with the summary, whichever process ran the test."""
+
+    def tell(text: str) -> None:
+        request.node.user_properties.append((FIGURES, text.strip("\n")))
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of all tests, those of failed ones included."""
+    lines = [
+        str(text)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, text in report.user_properties
+        if name == FIGURES
+    ]
+    if lines:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(lines))

@@ -195,19 +195,13 @@ def _unsettled(roamers: Sequence[Roamer]) -> list[str]:
     ]
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="a device that moves to a node behind the log brings an agent's new client id there as if its "
-    "own, and is refused",
-)
 @pytest.mark.asyncio
-async def test_a_deployment_loses_nothing(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_deployment_loses_nothing(full: bool, figures: Callable[[str], None]) -> None:
     size = FULL if full else SHORT
     outcome = await faults_under_load(size, random.Random())
-    with capsys.disabled():
-        print(
-            f"\n3 nodes, 2 workers, {size.sessions} sessions, {size.sessions * DEVICES} devices, "
-            f"{size.seconds:.0f} s of faults:\n{outcome.table()}"
-        )
+    figures(
+        f"3 nodes, 2 workers, {size.sessions} sessions, {size.sessions * DEVICES} devices, "
+        f"{size.seconds:.0f} s of faults:\n{outcome.table()}"
+    )
     assert outcome.lost == 0
     assert sum(outcome.faults.in_flight.values()) > 0

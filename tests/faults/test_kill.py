@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,20 +98,18 @@ async def _converge(server: ServerProcess, writers: Sequence[Writer]) -> None:
 
 @pytest.mark.asyncio
 async def test_no_acknowledged_update_is_lost(
-    tmp_path: Path, kills: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kills: int, figures: Callable[[str], None]
 ) -> None:
     toll = await kill_under_load(tmp_path / "data", kills)
-    with capsys.disabled():
-        print(f"\nkill -9 under load from {WRITERS} writers: {toll}")
+    figures(f"kill -9 under load from {WRITERS} writers: {toll}")
     assert toll.lost == 0
     assert toll.in_flight > 0
 
 
 @pytest.mark.asyncio
 async def test_the_test_turns_red_when_the_server_acknowledges_before_the_append(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, figures: Callable[[str], None]
 ) -> None:
     toll = await kill_under_load(tmp_path / "data", 10, EARLY_ACKNOWLEDGEMENT)
-    with capsys.disabled():
-        print(f"\nthe same with acknowledgements before the append: {toll}")
+    figures(f"the same with acknowledgements before the append: {toll}")
     assert toll.lost > 0

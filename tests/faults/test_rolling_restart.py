@@ -58,7 +58,7 @@ def _equal(roamers: Sequence[Roamer], session: str) -> bool:
 
 
 @pytest.mark.asyncio
-async def test_rolling_restarts_lose_nothing(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_rolling_restarts_lose_nothing(full: bool, figures: Callable[[str], None]) -> None:
     size, chance = FULL if full else SHORT, random.Random()
     codes: list[int] = []
     async with deployment(NODES, chance=chance) as there, asyncio.TaskGroup() as lives:
@@ -82,12 +82,11 @@ async def test_rolling_restarts_lose_nothing(full: bool, capsys: pytest.CaptureF
     pauses = sorted(pause for roamer in roamers for pause in roamer.pauses_s)
     updates = sum(len(roamer.ledger.writes) for roamer in roamers)
     lost = sum(len({key for _, key in r.ledger.writes} - set(r.raw.state)) for r in roamers)
-    with capsys.disabled():
-        print(
-            f"\n{size.restarts} rolling restarts of {NODES} nodes under {len(roamers)} devices: "
-            f"{updates} updates, {lost} lost; pause p50 {pauses[len(pauses) // 2]:.2f} s, "
-            f"p99 {pauses[int(len(pauses) * 0.99)]:.2f} s, longest {pauses[-1]:.2f} s"
-        )
+    figures(
+        f"{size.restarts} rolling restarts of {NODES} nodes under {len(roamers)} devices: "
+        f"{updates} updates, {lost} lost; pause p50 {pauses[len(pauses) // 2]:.2f} s, "
+        f"p99 {pauses[int(len(pauses) * 0.99)]:.2f} s, longest {pauses[-1]:.2f} s"
+    )
     assert set(codes) == {0}
     assert lost == 0
     assert len(pauses) >= len(roamers)

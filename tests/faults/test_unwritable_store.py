@@ -83,10 +83,10 @@ async def _until_store(client: httpx.AsyncClient, well: bool, bound_s: float) ->
 
 
 async def inject_all(
-    url: str, faults: list[Fault], full: bool, capsys: pytest.CaptureFixture[str], where: str
+    url: str, faults: list[Fault], full: bool, figures: Callable[[str], None], where: str
 ) -> None:
     bounds = (NOTICED_S, RECOVERED_S) if full else (PATIENCE_S, PATIENCE_S)
-    lines = [f"\n{where}, each fault injected under a device that writes:"]
+    lines = [f"{where}, each fault injected under a device that writes:"]
     async with raw_device(url, "trip", "ada") as ada:
         for fault in faults:
             taken = await inject(ada, url, fault, FULL_FAULTS if full else FAULTS, bounds)
@@ -94,8 +94,7 @@ async def inject_all(
         written = dict(ada.state)
     async with raw_device(url, "trip", "bob") as bob:
         assert bob.state == written
-    with capsys.disabled():
-        print("\n".join(lines))
+    figures("\n".join(lines))
 
 
 def write_faults(disk: FailingDisk) -> list[Fault]:
@@ -119,13 +118,15 @@ def disk(tmp_path: Path) -> Iterator[FailingDisk]:
 
 @pytest.mark.asyncio
 async def test_the_embedded_store_on_a_failing_disk(
-    disk: FailingDisk, full: bool, capsys: pytest.CaptureFixture[str]
+    disk: FailingDisk, full: bool, figures: Callable[[str], None]
 ) -> None:
     serve = ("serve", "--port", "0", "--data", str(disk.files))
     process = ThreadlineProcess(*serve, environment=disk.environment)
     await process.start()
     try:
-        await inject_all(process.url, [*write_faults(disk), sync_fault(disk)], full, capsys, "Embedded store")
+        await inject_all(
+            process.url, [*write_faults(disk), sync_fault(disk)], full, figures, "Embedded store"
+        )
         assert disk.failed > 0
         assert await process.stop() == 0
     finally:
@@ -164,7 +165,7 @@ def made_a_replica(redis: RedisServer) -> Fault:
 
 @pytest.mark.redis
 @pytest.mark.asyncio
-async def test_a_redis_that_takes_nothing(full: bool, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_redis_that_takes_nothing(full: bool, figures: Callable[[str], None]) -> None:
     with redis_server() as redis:
         faults = [
             configured(redis, "Redis memory full (OOM)", "maxmemory", "1mb", "0"),
@@ -172,7 +173,7 @@ async def test_a_redis_that_takes_nothing(full: bool, capsys: pytest.CaptureFixt
             made_a_replica(redis),
         ]
         async with node_url(redis) as url:
-            await inject_all(url, faults, full, capsys, "Redis")
+            await inject_all(url, faults, full, figures, "Redis")
 
 
 @contextmanager
@@ -186,10 +187,10 @@ def redis_on(disk: FailingDisk) -> Iterator[RedisServer]:
 @pytest.mark.redis
 @pytest.mark.asyncio
 async def test_a_redis_on_a_failing_disk(
-    disk: FailingDisk, full: bool, capsys: pytest.CaptureFixture[str]
+    disk: FailingDisk, full: bool, figures: Callable[[str], None]
 ) -> None:
     with redis_on(disk) as redis:
         async with node_url(redis) as url:
             # under `everysec` an acknowledgement promises no sync, so one that fails proves nothing
-            await inject_all(url, write_faults(disk), full, capsys, "Redis, its append-only file")
+            await inject_all(url, write_faults(disk), full, figures, "Redis, its append-only file")
             assert disk.failed > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 import pytest
 from tests.backplane.redis.conftest import Nodes
@@ -45,7 +46,7 @@ async def cut_again_and_again(redis: RedisServer, cuts: int) -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_is_missing_after_cuts_and_losses(
-    nodes: Nodes, redis: RedisServer, full: bool, capsys: pytest.CaptureFixture[str]
+    nodes: Nodes, redis: RedisServer, full: bool, figures: Callable[[str], None]
 ) -> None:
     turns, cuts = (FULL_TURNS, FULL_CUTS) if full else (TURNS, CUTS)
     a, b = await nodes.start("a"), await nodes.start("b")
@@ -60,11 +61,10 @@ async def test_nothing_is_missing_after_cuts_and_losses(
     ended = time.monotonic()
     await eventually(lambda: all(len(reader.turns) == turns for reader in readers))
     repairs = [node.stats()["hole_repairs"] for node in (a, b)]
-    with capsys.disabled():
-        print(
-            f"\npub/sub cut {cuts} times and 1 in 10 messages lost under {turns} turns: 0 missing, equal "
-            f"after {time.monotonic() - ended:.2f} s; repairs {repairs}"
-        )
+    figures(
+        f"pub/sub cut {cuts} times and 1 in 10 messages lost under {turns} turns: 0 missing, equal "
+        f"after {time.monotonic() - ended:.2f} s; repairs {repairs}"
+    )
     assert all(reader.positions == list(range(1, turns + 1)) for reader in readers)
     assert readers[0].turns == readers[1].turns
     assert all(reader.lost == 0 for reader in readers)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from redis import Redis
@@ -51,11 +52,11 @@ async def an_idle_session(node: RedisBackplane, number: int) -> Writer:
 
 @dataclass
 class Traffic:
-    """Writes in sessions drawn by chance, cold or not. written: turns that were acknowledged."""
+    """Writes in sessions drawn by chance, cold or not. acknowledged: turns, by document."""
 
     writers: Sequence[Writer]
     chance: random.Random
-    written: int = 0
+    acknowledged: Counter[DocumentName] = field(default_factory=Counter)
 
     @asynccontextmanager
     async def going(self) -> AsyncIterator[None]:
@@ -68,24 +69,24 @@ class Traffic:
 
     async def _write(self, writers: Sequence[Writer], ended: asyncio.Event) -> None:
         while not ended.is_set():
-            await self.chance.choice(writers).write("more")
-            self.written += 1
+            writer = self.chance.choice(writers)
+            await writer.write("more")
+            self.acknowledged[writer.document] += 1
 
+    async def load_all(self, node: RedisBackplane) -> int:
+        """Bring every session back, a few at once; how many turns are missing."""
+        shares = (self.writers[number::AT_ONCE] for number in range(AT_ONCE))
+        return sum(await asyncio.gather(*(self._load(node, share) for share in shares)))
 
-async def load_all(node: RedisBackplane, writers: Sequence[Writer]) -> int:
-    """Bring every session back, a few at once; how many turns are missing."""
-
-    async def missing(some: Sequence[Writer]) -> int:
-        return sum([await missing_in(writer) for writer in some])
-
-    async def missing_in(writer: Writer) -> int:
-        before = writer.clock
-        tail = (await node.load(writer.document)).tail
-        clocks = [logged.turn.entries[0].ranges[0].start for logged in tail]
-        assert clocks == list(range(len(clocks)))
-        return max(0, before - 1 - clocks[-1] if clocks else before)
-
-    return sum(await asyncio.gather(*(missing(writers[number::AT_ONCE]) for number in range(AT_ONCE))))
+    async def _load(self, node: RedisBackplane, writers: Sequence[Writer]) -> int:
+        missing = 0
+        for writer in writers:
+            promised = 1 + self.acknowledged[writer.document]
+            tail = (await node.load(writer.document)).tail
+            clocks = [logged.turn.entries[0].ranges[0].start for logged in tail]
+            assert clocks == list(range(len(clocks)))
+            missing += max(0, promised - len(clocks))
+        return missing
 
 
 async def cool(node: RedisBackplane, count: int) -> int:
@@ -120,7 +121,7 @@ async def test_many_sessions_go_and_come_back_under_traffic(
     large_tables: None,
     bucket: Bucket,
     full: bool,
-    capsys: pytest.CaptureFixture[str],
+    figures: Callable[[str], None],
 ) -> None:
     began = time.monotonic()
     count = FULL_SESSIONS if full else SESSIONS
@@ -137,14 +138,13 @@ async def test_many_sessions_go_and_come_back_under_traffic(
     with redis.client as client:
         each = bytes_of_keys(client) / count
     async with traffic.going(), asyncio.TaskGroup() as tasks:
-        loading = tasks.create_task(load_all(a, writers))
+        loading = tasks.create_task(traffic.load_all(a))
         moved += await cool(b, count // 2)
-    lost = loading.result() + await load_all(b, writers)
-    with capsys.disabled():
-        print(
-            f"\n{count} sessions, {moved} moves into a bucket and back under {traffic.written} turns: {lost} "
-            f"turns lost; {each:.0f} bytes of Redis for a cold session, all keys and indexes; "
-            f"{time.monotonic() - began:.0f} s"
-        )
+    lost = loading.result() + await traffic.load_all(b)
+    figures(
+        f"{count} sessions, {moved} moves into a bucket and back under {traffic.acknowledged.total()} turns: "
+        f"{lost} turns lost; {each:.0f} bytes of Redis for a cold session, all keys and indexes; "
+        f"{time.monotonic() - began:.0f} s"
+    )
     assert lost == 0
     assert each <= MOST_BYTES + TABLES_BYTES / count
