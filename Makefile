@@ -4,6 +4,7 @@
 # make bench   side-by-side benchmarks            (QUICK=1 for the main rows)
 # make compiled  the hot modules through mypyc, where a C compiler is; `make test COMPILED=1` tests those
 # make faults  the fault tests at full length
+# make rows    every row of docs/capabilities.md with its tests and what comes of them
 # make docs    the documentation as a site, in build/docs
 #
 # Each target does its own set-up, once: what is done is stamped under .make/.
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo check test bench compiled faults docs wheel clean
+.PHONY: demo check test bench compiled faults docs rows wheel clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -46,6 +47,10 @@ compiled: .make/compiled
 
 faults: .make/python .make/system
 	$(BIN)/python -m pytest tests/faults tests/backplane/redis --kills 200 --full -s $(ARGS)
+
+rows: .make/python .make/web .make/node-tests .make/system
+	-$(WITH_NODE) $(BIN)/python -m pytest -q -m row -n auto --row-results .make/rows.json $(ARGS)
+	$(BIN)/python -m tests.rows .make/rows.json
 
 docs: .make/python
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -1,7 +1,8 @@
-"""Which tests show which rows of the table of capabilities: `python tests/rows.py [--write]`.
+"""Which tests show which rows of the table of capabilities: `python -m tests.rows [--write] [RESULTS]`.
 
 A test names its rows, `@pytest.mark.row("S4-25", "S4-26")`. This reads the marks from the source, prints row
-and tests, and with `--write` puts them into `docs/capabilities.md`.
+and tests, and with `--write` puts them into `docs/capabilities.md`. Given the file of `pytest --row-results`,
+as `make rows` does, it prints every row with its tests and what came of them; 1 where a row is open.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.row_results import Result, results_in
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "capabilities.md"
@@ -62,12 +65,47 @@ def words_of(name: str) -> str:
     return name.removeprefix("test_").replace("_", " ")
 
 
-def main() -> None:
-    for row, tests in marked().items():
-        print(row, *(f"{path}::{name}" for path, name in tests), sep="\n    ")
+def rows_of_the_table() -> dict[str, str]:
+    """Row id to what it is, in their order."""
+    found = sorted(_ROW.findall(PAGE.read_text()), key=lambda row: _place(row[0]))
+    return dict(found)
+
+
+def standing(row: str, results: dict[str, Result]) -> str:
+    """`passed` where a test of the row did and none failed, else why it is open."""
+    outcomes = [result for result in results.values() if row in result.rows]
+    kinds = {result.result for result in outcomes}
+    if "failed" in kinds:
+        return "FAILED"
+    if "passed" in kinds:
+        return "passed"
+    return "; ".join(f"{result.result}: {result.why}" for result in outcomes) or "NO TEST RAN"
+
+
+def told(results: dict[str, Result]) -> Iterator[str]:
+    """Every row with its tests and what came of them, then the sums."""
+    rows = rows_of_the_table()
+    for row in rows:
+        yield f"{row:6} {standing(row, results)}"
+        yield from (f"       {r.result:8} {test}" for test, r in results.items() if row in r.rows)
+    for group in sorted({row[:2] for row in rows}):
+        of_group = [row for row in rows if row.startswith(group)]
+        shown = [row for row in of_group if standing(row, results) == "passed"]
+        yield f"{group}: {len(shown)} of {len(of_group)} rows shown"
+
+
+def main() -> int:
+    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
     if "--write" in sys.argv[1:]:
         PAGE.write_text(with_tests(PAGE.read_text()))
+    if not arguments:
+        for row, tests in marked().items():
+            print(row, *(f"{path}::{name}" for path, name in tests), sep="\n    ")
+        return 0
+    results = results_in(Path(arguments[0]))
+    print("\n".join(told(results)))
+    return 1 if any(standing(row, results) != "passed" for row in rows_of_the_table()) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

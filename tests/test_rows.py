@@ -11,7 +11,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
 
 
 def test_every_link_of_the_table_is_of_a_test_that_shows_the_row() -> None:
-    """`python tests/rows.py --write` brings the table up to date."""
+    """`python -m tests.rows --write` brings the table up to date."""
     shown = {(row, words_of(name), path) for row, tests in marked().items() for path, name in tests}
     linked = {
         (row, words, path)
