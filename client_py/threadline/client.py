@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from threadline.backoff import Backoff
 from threadline.connection import Connection
+from threadline.devices import Devices
 from threadline.errors import ConfigurationError, SessionNotFound, Unauthorized
 from threadline.http_api import HttpApi, Unreachable
 from threadline.ids import parse_session_id, parse_user_id, uuid7
@@ -27,6 +28,7 @@ from threadline.offline_store import OfflineStore
 from threadline.protocol.notices import Hello
 from threadline.resources import Agents, Conversations, Metrics, Sessions
 from threadline.session import Session
+from threadline.sharing import Invitations, Members
 from threadline.token import Token, TokenSource
 
 OPEN_TIMEOUT_S = 30.0
@@ -57,7 +59,7 @@ class Client:
     """connection:     the one WebSocket; `connection.problem` says why there is none
     user:           who the server says we are; empty until it has
     set_aside:      copies that could not go on, with the reasons
-    sessions, conversations, agents, metrics:   the HTTP API
+    sessions, conversations, agents, metrics, devices, members, invitations:   the HTTP API
     """
 
     def __init__(
@@ -84,6 +86,9 @@ class Client:
         self.agents = Agents(self)
         self.conversations = Conversations(self)
         self.metrics = Metrics(self.api)
+        self.devices = Devices(self.api, self.url)
+        self.members = Members(self.api)
+        self.invitations = Invitations(self.api, self.url)
         self._open: dict[str, LiveSession] = {}
         self._store_user: str | None = None
         self._tasks: asyncio.TaskGroup | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from threadline.actors import Actor, Role
 from threadline.changed import Changed
@@ -31,6 +31,7 @@ from threadline.recovery import Recovery, check_message, replay
 from threadline.refusals import error_of
 from threadline.run import Run
 from threadline.session import Session
+from threadline.sharing import DAY_S
 from threadline.transcript import NewMessage
 
 if TYPE_CHECKING:
@@ -189,6 +190,14 @@ class LiveSession(Session):
     async def attachment(self, attachment_id: str) -> bytes:
         """The content of a file that a message names."""
         return await self._client.sessions.attachment(self.id, attachment_id)
+
+    async def share(
+        self, role: Literal["editor", "viewer"] = "editor", *, expires_in_s: int = DAY_S, uses: int | None = 1
+    ) -> str:
+        """An address that lets somebody in, to be sent to them. Owners only; needs a connection."""
+        invitations = self._client.invitations
+        made = await invitations.make(self.id, role, expires_in_s=expires_in_s, uses=uses)
+        return invitations.url_of(made)
 
     def run(self, run_id: str) -> Run:
         """A handle on any run of this session."""

@@ -254,7 +254,7 @@ class Settings(_Bounds):
         self._check_encryption()
         if self.redis is not None and self.auth == "pairing":
             raise ValueError(
-                "--auth pairing keeps its key in the data directory of one node, so it does not go with "
+                "--auth pairing shows its codes at the terminal of one node, so it does not go with "
                 "--redis. Leave --host at 127.0.0.1, with a proxy in front that knows who is who."
             )
         if self.auth == "none" and not is_loopback(self.host):

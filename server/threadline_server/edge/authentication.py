@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from threadline.errors import Unauthorized
@@ -10,6 +11,16 @@ from threadline.ids import UserId, parse_user_id
 
 GUEST = UserId("guest")
 """Everybody without a token, under one name: a client id is bound to its user, so the name must last."""
+
+
+class Proof(StrEnum):
+    """How somebody showed who they are."""
+
+    NAME = "name"
+    """Nothing was shown: a name was said where names are believed."""
+    SIGNED = "signed"
+    SERVICE = "service"
+    DEVICE = "device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class Principal:
     device_id: str = ""
     issued_s: float = 0.0
     expires_s: float | None = None
+    proof: Proof = Proof.SIGNED
 
 
 class Authenticator(Protocol):
@@ -41,8 +53,8 @@ class TrustingAuthenticator:
 
     async def authenticate(self, token: str, *, in_url: bool = False) -> Principal:
         if not token:
-            return Principal(GUEST, "Guest")
+            return Principal(GUEST, "Guest", proof=Proof.NAME)
         try:
-            return Principal(parse_user_id(token), token)
+            return Principal(parse_user_id(token), token, proof=Proof.NAME)
         except ValueError as error:
             raise Unauthorized(f"This server takes the token as your name. {error}") from error

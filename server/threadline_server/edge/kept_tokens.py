@@ -17,7 +17,7 @@ from enum import StrEnum
 from threadline.errors import LimitExceeded, SessionNotFound, Unauthorized
 from threadline.ids import UserId
 from threadline_server.backplane.base import Backplane
-from threadline_server.edge.authentication import Principal
+from threadline_server.edge.authentication import Principal, Proof
 
 PREFIX = "tlk_"
 KIND = "kept_token"
@@ -86,6 +86,7 @@ class KeptTokens:
             device_id=kept.id,
             issued_s=kept.created_s,
             expires_s=kept.expires_s,
+            proof=Proof.SERVICE if kept.kind is TokenKind.SERVICE else Proof.DEVICE,
         )
 
     async def of_user(self, user: str) -> list[KeptToken]:
@@ -100,6 +101,12 @@ class KeptTokens:
         if stored is None or _decode(stored).user != user:
             raise SessionNotFound("You have no key or device with this id.", code="token_not_found")
         await self._backplane.swap_value(KIND, token_id, stored, None)
+
+    async def drop(self, token_id: str) -> None:
+        """As `forget`, whoever has it; idempotent."""
+        stored = await self._backplane.get_value(KIND, token_id)
+        if stored is not None:
+            await self._backplane.swap_value(KIND, token_id, stored, None)
 
 
 def _digest(secret: str) -> str:

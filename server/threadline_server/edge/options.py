@@ -15,6 +15,18 @@ class EdgeOptions:
     ticket_life_s: float = 60.0
     """How long a ticket waits for its one use."""
 
+    link_life_s: float = 300.0
+    """How long the code for linking a device waits to be used and confirmed."""
+
+    link_poll_s: float = 2.0
+    """How often a device that waits to be linked, or to confirm, asks how it stands."""
+
+    link_tries_per_minute: int = 10
+    """Codes for linking a device, right or wrong, that one address may try a minute."""
+
+    device_token_life_s: float = 7_776_000.0
+    """How long a linked device stays signed in."""
+
     max_connections_per_user: int = 2_000
     """Open documents of one authenticated user on one node."""
 

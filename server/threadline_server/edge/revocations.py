@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from threadline.errors import Unauthorized
 from threadline_server.backplane.base import Backplane
-from threadline_server.edge.authentication import Principal
+from threadline_server.edge.authentication import Principal, Proof
 
 KIND = "revoked"
 
@@ -50,7 +50,8 @@ class Revocations:
         self._since_s = {key: float(value) for key, value in stored.items()}
 
     def is_revoked(self, principal: Principal) -> bool:
-        if not self._since_s:
+        """A mere name is not: nothing was given out with it that could be taken back."""
+        if not self._since_s or principal.proof is Proof.NAME:
             return False
         for subject, name in (
             (Subject.TOKEN, principal.token),

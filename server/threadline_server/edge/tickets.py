@@ -10,11 +10,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from threadline.errors import Unauthorized
 from threadline.ids import UserId
 from threadline_server.backplane.base import Backplane
-from threadline_server.edge.authentication import Principal
+from threadline_server.edge.authentication import Principal, Proof
 
 PREFIX = "tlt_"
 KIND = "ticket"
@@ -54,9 +56,18 @@ def _digest(ticket: str) -> str:
 
 
 def _encode(who: Principal) -> bytes:
-    return json.dumps([who.user, who.name, who.token, who.device_id, who.issued_s, who.expires_s]).encode()
+    return json.dumps(encode_principal(who)).encode()
 
 
 def _decode(stored: bytes) -> Principal:
-    user, *others = json.loads(stored)
-    return Principal(UserId(user), *others)
+    return decode_principal(json.loads(stored))
+
+
+def encode_principal(who: Principal) -> list[object]:
+    """As JSON, for what stands for somebody until later."""
+    return [who.user, who.name, who.token, who.device_id, who.issued_s, who.expires_s, who.proof]
+
+
+def decode_principal(fields: list[Any]) -> Principal:
+    user, *others = fields
+    return replace(Principal(UserId(user), *others), proof=Proof(others[-1]))

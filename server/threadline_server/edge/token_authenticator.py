@@ -1,6 +1,8 @@
-"""Authentication by tokens: signed ones, kept ones and tickets, told apart by how they begin."""
+"""Authentication: tickets and kept tokens, told apart by how they begin, and what one way of it knows."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 from threadline.errors import Unauthorized
 from threadline_server.edge import kept_tokens, tickets
@@ -8,22 +10,26 @@ from threadline_server.edge.authentication import Principal
 from threadline_server.edge.kept_tokens import KeptTokens
 from threadline_server.edge.revocations import Revocations
 from threadline_server.edge.tickets import Tickets
-from threadline_server.edge.token_verifier import TokenVerifier
+
+Identify = Callable[[str], Awaitable[Principal]]
 
 
 class TokenAuthenticator:
-    """`tokens_in_url` allows in addresses what else only a ticket may do there."""
+    """`identify` knows the tokens that were not given out here; it is asked about an empty one too.
+
+    `tokens_in_url` allows in addresses what else only a ticket may do there.
+    """
 
     def __init__(
         self,
-        verifier: TokenVerifier,
+        identify: Identify,
         kept: KeptTokens,
         tickets: Tickets,
         revocations: Revocations,
         *,
         tokens_in_url: bool,
     ) -> None:
-        self._verifier = verifier
+        self._identify_other = identify
         self._kept = kept
         self._tickets = tickets
         self._revocations = revocations
@@ -41,15 +47,13 @@ class TokenAuthenticator:
         return principal
 
     async def _identify(self, token: str, in_url: bool) -> Principal:
-        if not token:
-            raise Unauthorized("This server asks who you are; send a token.")
         if token.startswith(tickets.PREFIX):
             return await self._tickets.redeem(token)
-        if in_url and not self._tokens_in_url:
+        if token and in_url and not self._tokens_in_url:
             raise Unauthorized("In an address only a ticket is taken; ask for one at /api/v1/tickets.")
         if token.startswith(kept_tokens.PREFIX):
             return await self._kept.authenticate(token)
-        return await self._verifier.verify(token)
+        return await self._identify_other(token)
 
     def stats(self) -> dict[str, float]:
         return {

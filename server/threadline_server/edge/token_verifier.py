@@ -60,6 +60,8 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Principal:
         """Who a token is for. Raises Unauthorized, saying what is wrong without repeating the token."""
+        if not token:
+            raise Unauthorized("This server asks who you are; send a token.")
         if len(token) > MAX_TOKEN_CHARS or token.count(".") != 2:
             raise Unauthorized("This is not a signed token; sign in again.")
         try:

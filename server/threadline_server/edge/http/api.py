@@ -19,6 +19,7 @@ from threadline_server.edge.authentication import Authenticator
 from threadline_server.edge.http.admin import Watchtower, admin_routes
 from threadline_server.edge.http.attachments import attachment_routes
 from threadline_server.edge.http.caller import caller_of
+from threadline_server.edge.http.device_links import device_link_routes
 from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.health import health_routes
 from threadline_server.edge.http.history import history_routes
@@ -31,6 +32,7 @@ from threadline_server.edge.http.request_frame import RequestFrame
 from threadline_server.edge.http.runs import run_routes
 from threadline_server.edge.http.sessions import session_routes
 from threadline_server.edge.http.streams import Streams
+from threadline_server.edge.http.tries import Tries
 from threadline_server.edge.http.web_page import add_web_page
 from threadline_server.edge.identity import Identity
 from threadline_server.edge.invitations import Invitations
@@ -55,6 +57,8 @@ class HttpApi:
     authenticator: Authenticator
     pairing: Pairing | None
     identity: Identity
+    tries: Tries
+    device_life_s: float
     invitations: Invitations
     attachments: Attachments
     watch: AccessWatch
@@ -94,16 +98,14 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
         member_routes(parts.backplane, parts.access, parts.invitations, parts.watch, parts.audit, caller)
     )
     identity = parts.identity
-    app.include_router(
-        identity_routes(
-            identity.tickets, identity.kept, parts.watch, parts.audit, caller, operators=parts.operators
-        )
-    )
+    app.include_router(identity_routes(identity, parts.watch, parts.audit, caller, operators=parts.operators))
+    app.include_router(device_link_routes(identity.links, parts.access, parts.tries, parts.audit, caller))
     app.include_router(health_routes(parts.health, parts.metrics))
     operators = None if parts.open_to_all else parts.operators
     app.include_router(admin_routes(parts.watchtower.look, caller, operators=operators))
     if parts.pairing is not None:
-        app.include_router(pairing_routes(parts.pairing))
+        life_s = parts.device_life_s
+        app.include_router(pairing_routes(parts.pairing, identity.kept, parts.audit, life_s=life_s))
     add_reference(app)
     add_web_page(app, parts.web_page)
     return app

@@ -28,6 +28,7 @@ from threadline.errors import (
     Unauthorized,
 )
 from threadline_server.edge.attachments import AttachmentNotFound, AttachmentRefused
+from threadline_server.edge.http.tries import TooManyTries
 
 # The first class that matches decides, so narrower ones stand first.
 STATUS: tuple[tuple[type[ThreadlineError], HTTPStatus], ...] = (
@@ -104,8 +105,13 @@ async def _threadline_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", code=error.code, error=error.message, request_id=request_id(request))
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return envelope(request, status, error.code, error.message, headers=headers)
+    return envelope(request, status, error.code, error.message, headers=_headers(error, status))
+
+
+def _headers(error: ThreadlineError, status: HTTPStatus) -> dict[str, str] | None:
+    if isinstance(error, TooManyTries):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""`/api/v1/tickets`, `/keys`, `/devices`, `/revocations`: proofs of who somebody is, and their end."""
+"""`/api/v1/sign-in`, `/me`, `/tickets`, `/keys`, `/revocations`: proofs of who somebody is, and their end."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from threadline.errors import Forbidden
 from threadline_server.edge.access_watch import AccessWatch
-from threadline_server.edge.authentication import Principal
+from threadline_server.edge.authentication import Principal, Proof
 from threadline_server.edge.http.caller import Caller
 from threadline_server.edge.http.errors import documented
-from threadline_server.edge.kept_tokens import KeptToken, KeptTokens, TokenKind
+from threadline_server.edge.identity import Identity
+from threadline_server.edge.kept_tokens import KeptToken, TokenKind
 from threadline_server.edge.revocations import Subject
-from threadline_server.edge.tickets import Tickets
 from threadline_server.telemetry.audit import Audit
 
 YEAR_S = 366 * 24 * 3600
@@ -35,11 +35,14 @@ class NewKey(BaseModel):
 
 
 class KeyView(BaseModel):
+    """`kind` is `service` for a key, `device` for a linked device; `current`: it is what the caller uses."""
+
     id: str
     label: str
     kind: str
     created_s: float
     expires_s: float | None
+    current: bool = False
 
 
 class KeyMade(KeyView):
@@ -52,6 +55,21 @@ class KeyList(BaseModel):
     keys: list[KeyView]
 
 
+class SignIn(BaseModel):
+    """`way`: `none` takes a name as token, `pairing` a code at `/pair`, `token` what an issuer signed."""
+
+    way: Literal["none", "pairing", "token"]
+
+
+class Me(BaseModel):
+    """`proof` is `name`, `signed`, `service` or `device`; `expires_s` is null for what does not end."""
+
+    user: str
+    name: str
+    proof: str
+    expires_s: float | None
+
+
 class Revocation(BaseModel):
     """Everything that was issued until now to a user, or one token (`jti`) or one device of the caller."""
 
@@ -62,57 +80,71 @@ class Revocation(BaseModel):
 
 
 def identity_routes(
-    tickets: Tickets,
-    kept: KeptTokens,
+    identity: Identity,
     watch: AccessWatch,
     audit: Audit,
-    caller: Caller,
+    authenticated: Caller,
     *,
     operators: Iterable[str],
 ) -> APIRouter:
     """`operators` are users who may revoke what belongs to others."""
     router = APIRouter(prefix="/api/v1", tags=["identity"])
-    Me = Annotated[Principal, Depends(caller)]  # noqa: N806
+    By = Annotated[Principal, Depends(authenticated)]  # noqa: N806
     may_revoke_all = frozenset(operators)
+    tickets, kept = identity.tickets, identity.kept
+
+    @router.get("/sign-in")
+    async def sign_in() -> SignIn:
+        """What this server asks for; it needs no token."""
+        return SignIn(way=identity.way)
+
+    @router.get("/me", responses=documented())
+    async def who_am_i(caller: By) -> Me:
+        """Who the caller is to this server."""
+        return Me(user=caller.user, name=caller.name, proof=caller.proof, expires_s=caller.expires_s)
 
     @router.post("/tickets", status_code=HTTPStatus.CREATED, responses=documented())
-    async def ticket(me: Me) -> Ticket:
+    async def ticket(caller: By) -> Ticket:
         """A ticket for a client that can send nothing but an address."""
-        return Ticket(ticket=await tickets.issue(me), expires_in_s=tickets.life_s)
+        return Ticket(ticket=await tickets.issue(caller), expires_in_s=tickets.life_s)
 
     @router.post("/keys", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.TOO_MANY_REQUESTS))
-    async def make_key(me: Me, new: NewKey) -> KeyMade:
-        """A key for a service that acts as the caller."""
-        made, token = await kept.issue(me, TokenKind.SERVICE, new.label, new.expires_in_s)
-        audit.record("key.made", by=me.user, key=made.id)
+    async def make_key(caller: By, new: NewKey) -> KeyMade:
+        """A key for a service that acts as the caller. It is asked for by a person, who signed in."""
+        if caller.proof in (Proof.SERVICE, Proof.DEVICE):
+            raise Forbidden("A key or a linked device makes no keys: they would outlive it. Sign in first.")
+        made, token = await kept.issue(caller, TokenKind.SERVICE, new.label, new.expires_in_s)
+        audit.record("key.made", by=caller.user, key=made.id)
         return KeyMade(**key_view(made).model_dump(), token=token)
 
     @router.get("/keys", responses=documented())
-    async def keys(me: Me) -> KeyList:
+    async def keys(caller: By) -> KeyList:
         """The caller's keys and linked devices."""
-        return KeyList(keys=[key_view(each) for each in await kept.of_user(me.user)])
+        return KeyList(keys=[key_view(each, caller) for each in await kept.of_user(caller.user)])
 
     @router.delete(
         "/keys/{key}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
     )
-    async def revoke_key(me: Me, key: Annotated[str, Path(max_length=64)]) -> None:
+    async def revoke_key(caller: By, key: Annotated[str, Path(max_length=64)]) -> None:
         """End a key or a linked device, and what is open with it."""
-        await kept.forget(me.user, key)
-        audit.record("key.revoked", by=me.user, key=key)
+        await kept.forget(caller.user, key)
+        audit.record("key.revoked", by=caller.user, key=key)
         await watch.revoke(Subject.TOKEN, key)
 
     @router.post(
         "/revocations", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.FORBIDDEN)
     )
-    async def revoke(me: Me, wanted: Revocation) -> None:
+    async def revoke(caller: By, wanted: Revocation) -> None:
         """End tokens before their time; whatever is open with them is closed on every node."""
-        if not (me.user in may_revoke_all or _is_own(me, wanted)):
+        if not (caller.user in may_revoke_all or _is_own(caller, wanted)):
             raise Forbidden("You may revoke your own user, and the token or device that you use.")
-        audit.record("revoked", by=me.user, subject=wanted.subject, name=wanted.name)
+        audit.record("revoked", by=caller.user, subject=wanted.subject, name=wanted.name)
         subject = Subject(wanted.subject)
         if subject is Subject.USER:
             for each in await kept.of_user(wanted.name):
                 await kept.forget(wanted.name, each.id)
+        else:
+            await kept.drop(wanted.name)
         await watch.revoke(subject, wanted.name)
 
     return router
@@ -123,11 +155,12 @@ def _is_own(me: Principal, wanted: Revocation) -> bool:
     return own[wanted.subject] == wanted.name
 
 
-def key_view(kept: KeptToken) -> KeyView:
+def key_view(kept: KeptToken, caller: Principal | None = None) -> KeyView:
     return KeyView(
         id=kept.id,
         label=kept.label,
         kind=kept.kind,
         created_s=kept.created_s,
         expires_s=kept.expires_s,
+        current=caller is not None and caller.token == kept.id,
     )

@@ -7,10 +7,13 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from threadline.errors import ProtocolError
+from threadline_server.edge.authentication import Principal
 from threadline_server.edge.http.errors import documented
 from threadline_server.edge.http.sessions import NAME_PATTERN
 from threadline_server.edge.http.web_page import CONTENT_SECURITY_POLICY
+from threadline_server.edge.kept_tokens import KeptTokens, TokenKind
 from threadline_server.edge.pairing import Pairing
+from threadline_server.telemetry.audit import Audit
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -18,21 +21,25 @@ _PAGE = """<!doctype html>
 <main><h1>Pair this device</h1>
 <form id="pair"><label>Code at the server <input id="code" autocomplete="one-time-code" required></label>
 <label>Your name <input id="name" autocomplete="username" required maxlength="128"></label>
+<label>This device <input id="device" autocomplete="off" maxlength="64"></label>
 <button>Pair</button><p id="said" role="status"></p></form></main><script src="/pair.js"></script></html>"""
 
 _SCRIPT = """const field = (id) => document.getElementById(id);
 field("code").value = decodeURIComponent(location.hash.slice(1));
 history.replaceState(null, "", location.pathname);
 field(field("code").value ? "name" : "code").focus();
+const kinds = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Phone"], [/Mac/, "Mac"], [/Win/, "PC"]];
+field("device").value = kinds.find(([pattern]) => pattern.test(navigator.userAgent))?.[1] ?? "Browser";
 field("pair").addEventListener("submit", async (event) => {
   event.preventDefault();
   const name = field("name").value.trim();
-  const body = JSON.stringify({ code: field("code").value, name });
+  const device = field("device").value.trim();
+  const body = JSON.stringify({ code: field("code").value, name, device });
   const headers = { "Content-Type": "application/json" };
   const answer = await fetch("/api/v1/pair", { method: "POST", headers, body });
   const told = await answer.json();
   if (!answer.ok) { field("said").textContent = told.error.message; return; }
-  localStorage.setItem("threadline.identity", JSON.stringify({ token: told.token, name }));
+  localStorage.setItem("threadline.identity", JSON.stringify({ token: told.token, name, device }));
   location.replace("/");
 });
 """
@@ -51,6 +58,7 @@ class PairRequest(BaseModel):
 
     code: str = Field(max_length=32)
     name: str = Field(pattern=NAME_PATTERN)
+    device: str = Field(default="", max_length=64, description="What the device is called.")
 
 
 class Paired(BaseModel):
@@ -60,17 +68,21 @@ class Paired(BaseModel):
     user: str
 
 
-def pairing_routes(pairing: Pairing) -> APIRouter:
+def pairing_routes(pairing: Pairing, kept: KeptTokens, audit: Audit, *, life_s: float) -> APIRouter:
+    """Devices stay for `life_s` seconds, unless they are revoked before."""
     router = APIRouter(tags=["pairing"])
 
-    @router.post("/api/v1/pair", responses=documented(HTTPStatus.BAD_REQUEST))
+    @router.post("/api/v1/pair", responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS))
     async def pair(asked: PairRequest) -> Paired:
         """Redeem the one-time code shown at the server's terminal."""
         try:
-            token = pairing.redeem(asked.code, asked.name)
+            user = pairing.redeem(asked.code, asked.name)
         except ValueError as error:
             raise ProtocolError(str(error)) from error
-        return Paired(token=token, user=asked.name)
+        principal = Principal(user, user)
+        device, token = await kept.issue(principal, TokenKind.DEVICE, asked.device or "Paired device", life_s)
+        audit.record("device.paired", by=user, key=device.id, device=device.label)
+        return Paired(token=token, user=user)
 
     @router.get("/pair", include_in_schema=False)
     async def page() -> HTMLResponse:
