@@ -158,6 +158,19 @@ class Client:
         self._begin(child, self._prepare_child(parent, child))
         return child
 
+    def begin_branch(self, origin: LiveSession, at: str | None) -> LiveSession:
+        """For `LiveSession.branch`: the branch is made and joined while this returns."""
+        branch = LiveSession(self, parse_session_id(uuid7()))
+        self._open[branch.id] = branch
+        self._begin(branch, self._prepare_branch(origin, branch, at))
+        return branch
+
+    def later(self, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        """As `spawn`, but an error of it is for whoever awaits what is given back."""
+        outcome = asyncio.get_running_loop().create_future()
+        self.spawn(_settle(outcome, work))
+        return outcome
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` until it ends or the client does, which an error of it ends too."""
         if self._tasks is None:
@@ -188,8 +201,7 @@ class Client:
             del self._open[session.id]
 
     def _begin(self, session: LiveSession, work: Coroutine[Any, Any, None]) -> None:
-        opening = session.opening = asyncio.get_running_loop().create_future()
-        self.spawn(_settle(opening, work))
+        session.opening = self.later(work)
 
     async def _prepare(self, session: LiveSession, create: bool, timeout_s: float) -> None:
         try:
@@ -204,6 +216,11 @@ class Client:
         child.inherit(parent)
         await self.sessions.create(id=child.id, parent=parent.id)
         await self._prepare(child, True, OPEN_TIMEOUT_S)
+
+    async def _prepare_branch(self, origin: LiveSession, branch: LiveSession, at: str | None) -> None:
+        await origin.saved()
+        await self.sessions.branch(origin.id, message=at, id=branch.id)
+        await self._prepare(branch, True, OPEN_TIMEOUT_S)
 
     async def _require(self, session_id: str) -> None:
         """Raises SessionNotFound; a server that cannot be reached cannot be asked."""

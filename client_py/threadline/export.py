@@ -1,4 +1,4 @@
-"""A session as one JSON object or as Markdown, and back.
+"""A session as one JSON object, and back.
 
 The JSON form is complete: importing it and exporting again gives the same. Fields beyond those named here are
 kept out of it, so that what is exported is what is documented.
@@ -7,12 +7,12 @@ kept out of it, so that what is exported is what is documented.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pycrdt import Array, Map, Text
 
 from threadline.document.counters import FOLDED
+from threadline.document.lifecycle import TERMINAL
 from threadline.document.messages import Author, Message, MessageStatus, Seq, read_author, read_seq
 from threadline.document.session_document import SessionDocument
 from threadline.document.shared_map import map_at
@@ -42,11 +42,21 @@ def to_export(document: SessionDocument, *, session_id: str, user_id: str) -> Ex
     }
 
 
-def to_markdown(document: SessionDocument, *, session_id: str) -> str:
-    """The transcript for people: a heading per message, its text as it is."""
-    parts = [f"# {document.meta.title or session_id}"]
-    parts += [f"## {_heading(message)}\n\n{message.text}" for message in document.messages]
-    return "\n\n".join(parts) + "\n"
+def without_open_ends(exported: Mapping[str, Any]) -> Exported:
+    """An export in which nothing is under way: for a session that nobody works on yet, and shall not."""
+    runs = {name: mapping_of(run) for name, run in mapping_of(exported.get("runs")).items()}
+    messages = exported.get("messages")
+    return {
+        **exported,
+        "runs": {name: run for name, run in runs.items() if text_of(run.get("status")) in TERMINAL},
+        "messages": [_stopped(message) for message in messages] if isinstance(messages, list) else messages,
+        "parent": "",
+    }
+
+
+def _stopped(message: Any) -> Any:
+    streams = isinstance(message, Mapping) and message.get("status") == MessageStatus.STREAMING
+    return {**message, "status": str(MessageStatus.STOPPED)} if streams else message
 
 
 def fill(document: SessionDocument, exported: Mapping[str, Any], *, now_ms: int) -> None:
@@ -92,12 +102,6 @@ def _message(message: Message) -> Exported:
         "attachments": list(message.attachments) or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _heading(message: Message) -> str:
-    name = message.author.name or message.author.user or message.role
-    at = datetime.fromtimestamp(message.created_at / 1000, UTC)
-    return f"{name} ({message.role}, {at:%Y-%m-%d %H:%M} UTC)"
 
 
 def _fill_message(document: SessionDocument, fields: Mapping[str, Any], number: int, now_ms: int) -> None:

@@ -27,9 +27,17 @@ class HttpApi:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def call(self, method: str, path: str, *, body: object = None, params: Params | None = None) -> Any:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """The answer's JSON, None for an empty one. Raises the ThreadlineError that the envelope names."""
-        response = await self._send(method, path, params, json=body)
+        response = await self._send(method, path, params, json=body, headers=headers)
         return response.json() if response.content else None
 
     async def text(self, path: str, *, params: Params | None = None) -> str:

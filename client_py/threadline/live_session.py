@@ -32,10 +32,11 @@ from threadline.refusals import error_of
 from threadline.run import Run
 from threadline.session import Session
 from threadline.sharing import DAY_S
-from threadline.transcript import NewMessage
+from threadline.transcript import CompactionRequest, NewMessage, compaction_of
 
 if TYPE_CHECKING:
     from threadline.client import Client
+    from threadline.resources import Undone
 
 MAX_RECOVERIES = 3
 """In a row, without anything acknowledged between them."""
@@ -76,6 +77,7 @@ class LiveSession(Session):
         self._misfit = ""
         self.opening: asyncio.Future[None] | None = None
         self._last_created_ms = 0
+        self._compactions: list[asyncio.Future[None]] = []
         self._main = self._copy(session_id)
         self._mine = self._copy(session_id + COMPANION_OF_ME)
         self._guard = RuleGuard(SESSION_RULES, self._writer, lambda: self._main.replica.client_id)
@@ -203,6 +205,10 @@ class LiveSession(Session):
         """A handle on any run of this session."""
         return Run(self, run_id)
 
+    async def undo_run(self, run_id: str) -> Undone:
+        """As `Run.undo`."""
+        return await self._client.sessions.undo(self.id, run_id)
+
     @property
     def active_run(self) -> Run | None:
         """The run that is at work or waits for somebody, if there is one."""
@@ -285,19 +291,26 @@ class LiveSession(Session):
     async def saved(self, timeout_s: float | None = None) -> None:
         """Until everything made on this device before this call is durable; offline, that is when it is back.
 
-        Raises TimeoutError, and ReplicaRejected where the server refused part of it.
+        Raises TimeoutError, ReplicaRejected where the server refused part of it, and what went wrong with a
+        transcript that was assigned.
         """
+        async with asyncio.timeout(timeout_s):
+            for compaction in (waiting := list(self._compactions)):
+                await compaction
+            self._compactions = [each for each in self._compactions if each not in waiting]
+            await self._channels_saved()
+        self._modified = False
+
+    async def _channels_saved(self) -> None:
         main, mine, refusals = self._main.channel, self._mine.channel, self._refusals
         versions = main.version, mine.version
 
         def is_so() -> bool:
             return main.saved_version >= versions[0] and mine.saved_version >= versions[1]
 
-        async with asyncio.timeout(timeout_s):
-            await self.until(lambda: not self._recovering and (self._refusals > refusals or is_so()))
+        await self.until(lambda: not self._recovering and (self._refusals > refusals or is_so()))
         if self._refusals > refusals:
             raise ReplicaRejected(self.id, self.recovered[-1].reason)
-        self._modified = False
 
     def save(self) -> Awaitable[None]:
         """As `saved`."""
@@ -333,7 +346,22 @@ class LiveSession(Session):
         stopped = self.problem or Stopped(close_codes.REPLICA_REJECTED, "reset on this device")
         return await self._start_over(self._main, stopped)
 
+    # through time
+
+    async def at(self, position: int) -> Session:
+        """The session as it was after so many changes of its log, to be read; -1 is as the log has it now.
+
+        Raises SessionError for a position that the log has not, Unreachable.
+        """
+        return (await self._client.sessions.replay(self.id)).at(position)
+
     # branches and children
+
+    def branch(self, at: Message | str | None = None) -> LiveSession:
+        """A session of one's own on the server that goes on from here, with the messages up to `at` or all;
+        await it before it is used.
+        """
+        return self._client.begin_branch(self, at.id if isinstance(at, Message) else at)
 
     def child(self, session_id: str | None = None) -> LiveSession:
         """A session of its own below this one, created on the server; await it before it is used."""
@@ -452,7 +480,27 @@ class LiveSession(Session):
         )
 
     def _assign(self, wanted: list[Message | NewMessage]) -> None:
-        """Only one's own messages can be retracted, and only messages of people added. Raises Refused."""
+        """An owner's is made by the server, which may move what others said; `saved` waits for it. Others can
+        retract their own messages alone, and add messages of people. Raises Refused, SessionError.
+        """
+        if self.role is Role.OWNER:
+            request = compaction_of(self.messages, wanted)
+            self._compactions.append(self._client.later(self._compact(request)))
+        else:
+            self._assign_own(wanted)
+
+    async def _compact(self, request: CompactionRequest) -> None:
+        await self.joined()
+        await self._channels_saved()
+        inserted = await self._client.sessions.compact(
+            self.id, retract=request.retract, insert=request.insert
+        )
+        gone = set(request.retract)
+        await self.until(
+            lambda: gone.isdisjoint(self.messages.ids()) and all(name in self.messages for name in inserted)
+        )
+
+    def _assign_own(self, wanted: list[Message | NewMessage]) -> None:
         kept = {item.id for item in wanted if isinstance(item, Message)}
         dropped = [message_id for message_id in self.messages.ids() if message_id not in kept]
         for message_id in dropped:

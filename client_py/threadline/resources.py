@@ -14,6 +14,7 @@ from threadline.document.events import Event
 from threadline.errors import SessionClosed, SessionError
 from threadline.http_api import HttpApi
 from threadline.ids import uuid7
+from threadline.replay import SessionLog
 from threadline.run import Run, RunResult
 
 if TYPE_CHECKING:
@@ -48,20 +49,51 @@ class SessionPage(BaseModel):
     cursor: str | None = None
 
 
+class Undone(BaseModel):
+    """What was put back, and what was left because somebody else has changed it since."""
+
+    run: str
+    restored: list[str]
+    left: list[str]
+
+
+class MetricsReport(BaseModel):
+    """Numbers of a period; those that were not asked for are None. `avg_duration` is in milliseconds,
+    `success_rate` in percent.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    agent_id: str | None = None
+    period: str
+    sessions_total: int | None = None
+    avg_duration: float | None = None
+    success_rate: float | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """As an attribute, for names that are known only when it runs. Raises AttributeError."""
+        return getattr(self, name)
+
+
 class Sessions:
     """`/api/v1/sessions`. Every method raises the ThreadlineError that the server names."""
 
     def __init__(self, api: HttpApi) -> None:
         self._api = api
 
-    async def create(self, agent_id: str = "", goal: str = "", **fields: Any) -> SessionInfo:
+    async def create(
+        self, agent_id: str = "", goal: str = "", *, idempotency_key: str | None = None, **fields: Any
+    ) -> SessionInfo:
         """A new session; with a `goal`, its first run too, which goes on while this returns.
 
         `fields`: id, title, labels, parent, context, max_steps, max_tokens, timeout_seconds, tools, model.
+        Called again with the same `idempotency_key`, it gives back what is there and starts nothing.
         """
-        body = {"agent": agent_id, "goal": goal, **fields}
+        body = {"agent_id": agent_id, "goal": goal, **fields}
         given = {name: value for name, value in body.items() if value not in (None, "")}
-        return SessionInfo.model_validate(await self._api.call("POST", "/sessions", body=given))
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        made = await self._api.call("POST", "/sessions", body=given, headers=headers)
+        return SessionInfo.model_validate(made)
 
     async def get(self, session_id: str) -> SessionInfo:
         return SessionInfo.model_validate(await self._api.call("GET", f"/sessions/{session_id}"))
@@ -75,7 +107,7 @@ class Sessions:
         **filters: Any,
     ) -> SessionPage:
         """Newest activity first. `filters`: status, label, parent, text."""
-        params = {"agent": agent_id, "limit": limit, "cursor": cursor, **filters}
+        params = {"agent_id": agent_id, "limit": limit, "cursor": cursor, **filters}
         return SessionPage.model_validate(await self._api.call("GET", "/sessions", params=params))
 
     async def list(
@@ -124,6 +156,59 @@ class Sessions:
     async def attachment(self, session_id: str, attachment_id: str) -> bytes:
         """The content of an attached file."""
         return await self._api.download(f"/sessions/{session_id}/attachments/{quote(attachment_id, safe='')}")
+
+    async def decide(self, session_id: str, run: str, call: str, decision: str, reason: str = "") -> None:
+        """`approve` or `reject` a call that waits. Raises SessionError where it does not."""
+        body = {"run": run, "call": call, "decision": decision, "reason": reason}
+        await self._api.call("POST", f"/sessions/{session_id}/approvals", body=body)
+
+    async def replay(self, session_id: str) -> SessionLog:
+        """The log of the session: what it was at every moment that is still told apart."""
+        return SessionLog.from_json(session_id, await self._api.call("GET", f"/sessions/{session_id}/replay"))
+
+    async def branch(
+        self,
+        session_id: str,
+        *,
+        message: str | None = None,
+        changes: int | None = None,
+        id: str | None = None,  # noqa: A002
+    ) -> SessionInfo:
+        """A session of one's own with the messages up to one, from a moment of the replay, or with all."""
+        body = {"message": message, "changes": changes, "id": id}
+        given = {name: value for name, value in body.items() if value is not None}
+        made = await self._api.call("POST", f"/sessions/{session_id}/branch", body=given)
+        return await self.get(made["id"])
+
+    async def export(self, session_id: str, format: str = "json") -> Json | str:  # noqa: A002
+        """The whole session as data (`json`) or as a text (`markdown`)."""
+        path, params = f"/sessions/{session_id}/export", {"format": format}
+        if format == "markdown":
+            return await self._api.text(path, params=params)
+        exported: Json = await self._api.call("GET", path, params=params)
+        return exported
+
+    async def import_(self, exported: Mapping[str, Any] | str) -> SessionInfo:
+        """A new session of one's own from an export, as data or Markdown text."""
+        body = {"markdown": exported} if isinstance(exported, str) else {"session": dict(exported)}
+        return SessionInfo.model_validate(await self._api.call("POST", "/sessions/import", body=body))
+
+    async def undo(self, session_id: str, run: str) -> Undone:
+        """Take back what a run that is over has changed; what others changed since stays."""
+        body = await self._api.call("POST", f"/sessions/{session_id}/undo", body={"run": run})
+        return Undone.model_validate(body)
+
+    async def compact(
+        self, session_id: str, *, retract: Sequence[str], insert: Sequence[Mapping[str, Any]] = ()
+    ) -> Sequence[str]:
+        """Put shorter messages in the place of others, as the session's owner; gives back their ids.
+
+        `insert`: `role`, `content`, and `after`, the id of the message before it, None for the beginning.
+        """
+        body = {"retract": list(retract), "insert": [dict(message) for message in insert]}
+        made = await self._api.call("POST", f"/sessions/{session_id}/compact", body=body)
+        ids: Sequence[str] = made["inserted"]
+        return ids
 
     async def delete(self, session_id: str) -> None:
         """Delete it for everybody, for good."""
@@ -258,8 +343,7 @@ class Metrics:
 
     async def get(
         self, agent_id: str | None = None, period: str = "7d", metrics: Sequence[str] | None = None
-    ) -> Json:
-        """Numbers over a period: sessions_total, avg_duration (ms), success_rate (percent), ..."""
+    ) -> MetricsReport:
+        """Numbers of the last hours (`24h`) or days (`7d`); all there are where no `metrics` are named."""
         params = {"agent_id": agent_id, "period": period, "metrics": ",".join(metrics) if metrics else None}
-        numbers: Json = await self._api.call("GET", "/metrics", params=params)
-        return numbers
+        return MetricsReport.model_validate(await self._api.call("GET", "/metrics", params=params))

@@ -20,6 +20,7 @@ from threadline.ready import Ready
 
 if TYPE_CHECKING:
     from threadline.live_session import LiveSession
+    from threadline.resources import Undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,13 @@ class Run:
     async def cancel(self, reason: str = "") -> None:
         """Ask for it to be stopped; works offline too. Raises Refused."""
         self._session.ask(lambda base: CancelIntent(**base, run=self.id, reason=reason))
+
+    async def undo(self) -> Undone:
+        """Take back what it has changed, once it is over, and its answer; what others changed since stays.
+
+        Raises SessionError, Unreachable.
+        """
+        return await self._session.undo_run(self.id)
 
     async def approve(self, call: str | None = None) -> None:
         """Let a waiting call go ahead, the one named or the only one. Raises SessionError, Refused."""

@@ -23,9 +23,10 @@ from threadline.document.session_document import SessionDocument
 from threadline.document.state import FlatState, escape
 from threadline.document.values import JSON, load_as
 from threadline.errors import SessionError
-from threadline.export import Exported, fill, to_export, to_markdown
+from threadline.export import Exported, fill, to_export
 from threadline.guard import OPEN, Guard, GuardedCounters, GuardedState
 from threadline.ids import parse_session_id, uuid7
+from threadline.markdown import read_markdown, write_markdown
 from threadline.sensitive import warn_of
 from threadline.session_file import SavedSession, SessionFile
 from threadline.transcript import (
@@ -283,15 +284,19 @@ class Session:
 
     def export(self, format: str = "json") -> Exported | str:  # noqa: A002  (the name of the API)
         """The session as JSON data (`json`) or as Markdown text (`markdown`). Raises ValueError."""
+        data = to_export(self.document, session_id=self.id, user_id=self.user_id)
         if format == "json":
-            return to_export(self.document, session_id=self.id, user_id=self.user_id)
+            return data
         if format == "markdown":
-            return to_markdown(self.document, session_id=self.id)
+            return write_markdown(data)
         raise ValueError(f"There is no export format {format!r}; there are json and markdown.")
 
     @classmethod
-    def import_(cls, data: Mapping[str, Any]) -> Self:
-        """A session of its own from a JSON export. Raises SessionError, NotSerializable, ValueError."""
+    def import_(cls, data: Mapping[str, Any] | str) -> Self:
+        """A session of its own from an export, as JSON data or as Markdown text. Raises SessionError,
+        NotSerializable, ValueError.
+        """
+        data = read_markdown(data) if isinstance(data, str) else data
         session = cls(session_id=data.get("session_id"), user_id=str(data.get("user_id") or ""))
         fill(session.document, data, now_ms=session._now_ms())
         return session

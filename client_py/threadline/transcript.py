@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from threadline.document.messages import Author, Message, Messages, MessageStatus, Seq
+from threadline.document.messages import Author, Message, Messages, MessageStatus, Seq, role_of
 from threadline.errors import SessionError
 from threadline.ids import agent_user, new_entry_id, owner_of
 
@@ -95,6 +95,34 @@ class Scribe:
                 continue
             before = Seq(before.number, f"{before.node}~")
             self.add(_fields_of(item), before)
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionRequest:
+    """What a server is asked to make of a transcript: ids to retract, and new messages with their places."""
+
+    retract: list[str]
+    insert: list[dict[str, Any]]
+
+
+def compaction_of(messages: Messages, wanted: Iterable[Message | NewMessage]) -> CompactionRequest:
+    """How `messages` becomes `wanted`. Raises SessionError where what is kept changes its order."""
+    items = list(wanted)
+    current = messages.ids()
+    kept = [item.id for item in items if isinstance(item, Message) and item.id in messages]
+    if [message_id for message_id in current if message_id in set(kept)] != kept:
+        raise SessionError("Messages that are kept must stay in their order.")
+    insert: list[dict[str, Any]] = []
+    after: str | None = None
+    for item in items:
+        if isinstance(item, Message) and item.id in messages:
+            after = item.id
+            continue
+        fields = _fields_of(item)
+        role = role_of(str(fields.get("role", "system")))
+        content = str(fields.get("content", fields.get("text", "")))
+        insert.append({"role": str(role), "content": content, "after": after})
+    return CompactionRequest([each for each in current if each not in set(kept)], insert)
 
 
 def _fields_of(item: Message | NewMessage) -> Mapping[str, Any]:

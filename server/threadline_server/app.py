@@ -30,11 +30,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from threadline.agents import Agent, as_agent
 from threadline.document.root_rules import RootRule
 from threadline.document.rules import SessionRules
+from threadline.document.runs import Run
 from threadline.errors import ConfigurationError, StoreError
 from threadline.ids import SessionId, uuid7
 from threadline_server.agent_loading import load_agent
 from threadline_server.backplane.base import Backplane, DocumentName, Durability, NodeId
 from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.embedded.reader import EmbeddedReader
 from threadline_server.backplane.master_keys import MasterKeys, parse_master_keys, read_master_keys
 from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
@@ -67,7 +69,10 @@ from threadline_server.rooms.draft import Created
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
-from threadline_server.runs.webhooks import WebhookOptions, Webhooks, tell_nobody
+from threadline_server.runs.roster import Roster
+from threadline_server.runs.run_log import log_run
+from threadline_server.runs.tally import Tally
+from threadline_server.runs.webhooks import WebhookOptions, Webhooks
 from threadline_server.runs.worker import Worker, hint_at
 from threadline_server.serving import Tls, listen, serving, url_of
 from threadline_server.settings import Settings, is_loopback
@@ -109,7 +114,9 @@ class Core:
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
         )
         self.webhooks = _webhooks(settings)
+        self.tally = Tally(self.backplane)
         self.worker = self._build_worker()
+        self.roster = _roster(self.backplane, self.worker)
         self._started_ms = unix_ms()
         self.book = NodeBook(self.backplane, self.about, settings.upkeep_every_s)
         self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)
@@ -119,6 +126,7 @@ class Core:
         self.metrics.add("upkeep", self._upkeep.stats)
         if self.worker is not None:
             self.metrics.add("worker", self.worker.stats)
+            self.metrics.add("runs", self.tally.stats)
         if self.webhooks is not None:
             self.metrics.add("webhooks", self.webhooks.stats)
 
@@ -134,10 +142,17 @@ class Core:
                 options=self.settings.pick(RunOptions),
                 now_ms=unix_ms,
                 report=_report_run_failure,
-                tell=tell_nobody if self.webhooks is None else self.webhooks.tell,
+                tell=self._told,
             )
         except ConfigurationError as error:
             raise CouldNotStart(error.message) from error
+
+    def _told(self, session: SessionId, run: Run) -> None:
+        """A run waits or has ended."""
+        log_run(session, run)
+        self.tally.note(session, run)
+        if self.webhooks is not None:
+            self.webhooks.tell(session, run)
 
     def _chores(self) -> dict[str, Chore]:
         chores: dict[str, Chore] = {"ledger": partial(_sweep_ledger, self.backplane)}
@@ -185,6 +200,7 @@ class Core:
         async with AsyncExitStack() as stack:
             await self.backplane.open()
             stack.push_async_callback(self.backplane.close)
+            stack.push_async_callback(self.tally.flush)
             await refuse_sealed(self.backplane)
             await stack.enter_async_context(self.rooms)
             if self.settings.redis:
@@ -203,7 +219,7 @@ class Core:
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         """What runs for as long as the core is open."""
-        worker = [] if self.worker is None else [self.worker.run()]
+        worker = [] if self.worker is None else [self.worker.run(), self.roster.run(), self.tally.run()]
         webhooks = [] if self.webhooks is None else [self.webhooks.run()]
         return [self._upkeep.run(), *webhooks, *worker]
 
@@ -297,6 +313,8 @@ class Node(Core):
                     self.backplane, self.rooms, self.book, self.health, self.metrics, unix_ms
                 ),
                 open_to_all=self.settings.auth == "none",
+                known_agents=self.roster.known,
+                count_runs=self.tally.total,
                 health=self.health,
                 metrics=self.metrics,
                 max_body_bytes=self.settings.max_request_bytes,
@@ -433,9 +451,12 @@ async def _enter(stack: AsyncExitStack, core: Core) -> None:
         raise CouldNotStart(error.message) from error
 
 
-def build_backplane(settings: Settings) -> Backplane:
-    """The store, not open yet. Raises CouldNotStart."""
-    store = _build_store(settings)
+def build_backplane(settings: Settings, *, read_only: bool = False) -> Backplane:
+    """The store, not open yet; one that is only read may be in use by a node. Raises CouldNotStart."""
+    if read_only and settings.redis is None:
+        store: Backplane = EmbeddedReader(settings.data)
+    else:
+        store = _build_store(settings)
     try:
         keys = _master_keys(settings)
     except ConfigurationError as error:
@@ -488,6 +509,10 @@ def _webhooks(settings: Settings) -> Webhooks | None:
     if url is None or secret is None:
         return None
     return Webhooks(WebhookOptions(url, secret.get_secret_value().encode()))
+
+
+def _roster(backplane: Backplane, worker: Worker | None) -> Roster:
+    return Roster(backplane) if worker is None else Roster(backplane, worker.agents, worker.holder)
 
 
 def _new_node_id() -> NodeId:

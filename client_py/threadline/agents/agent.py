@@ -325,6 +325,7 @@ class Agent:
             "output_tokens": run.usage.output_tokens,
             "total_tokens": run.usage.total_tokens,
             "source": run.usage.source,
+            "cost_usd": run.usage.cost_usd,
         }
         calls = [step for step in run.steps if step.type == StepType.TOOL_CALL]
         return AgentResponse(

@@ -31,11 +31,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Tokens used by one request to a model; `source` is `reported`, `exact` or `estimate`."""
+    """Tokens used by one request to a model; `source` is `reported`, `exact` or `estimate`, `cost_usd`
+    None where nobody knows the price.
+    """
 
     input_tokens: int
     output_tokens: int
     source: str = "reported"
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,6 +260,7 @@ class Execution:
                     self.usage.input_tokens + event.input_tokens,
                     self.usage.output_tokens + event.output_tokens,
                     event.source,
+                    _sum_of(self.usage.cost_usd, event.cost_usd),
                 )
                 self.recorder.used(self.usage)
             case Handed():
@@ -286,3 +287,8 @@ class Execution:
         read = sum(estimate_tokens(turn.content) for turn in task.turns)
         self.usage = Usage(read, self._output_tokens, "estimate")
         self.recorder.used(self.usage)
+
+
+def _sum_of(known: float | None, more: float | None) -> float | None:
+    """What is known of a cost; None where nothing is."""
+    return known if more is None else (known or 0.0) + more

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -49,6 +50,7 @@ from pydantic_ai.models import Model, infer_model, parse_model_id
 from pydantic_ai.providers import infer_provider_class
 from pydantic_ai.toolsets import AbstractToolset, ExternalToolset, FunctionToolset, WrapperToolset
 from pydantic_ai.toolsets.abstract import ToolsetTool
+from pydantic_ai.usage import RunUsage
 
 from threadline.agents.driver import DriverEvent, Said, Task, Thought, Used
 from threadline.agents.model_messages import history_of, instructions, made, said, told
@@ -172,13 +174,13 @@ class Rounds:
             if not first:
                 node.request.parts = [*node.request.parts, *said(self.task.steered())]
             first = False
-            before = (run.usage.input_tokens, run.usage.output_tokens)
+            before = copy(run.usage)
             async with node.stream(run.ctx) as stream:
                 async for event in stream:
                     piece = _piece(event)
                     if piece is not None:
                         yield piece
-            yield Used(run.usage.input_tokens - before[0], run.usage.output_tokens - before[1])
+            yield _used(before, run.usage)
 
     async def _decided(self, calls: Sequence[ToolCallPart]) -> DeferredToolResults:
         wishes = [(call.tool_name, call.args_as_dict()) for call in calls]
@@ -186,6 +188,14 @@ class Rounds:
         return DeferredToolResults(
             calls={call.tool_call_id: told(outcome) for call, outcome in zip(calls, outcomes, strict=True)}
         )
+
+
+def _used(before: RunUsage, now: RunUsage) -> Used:
+    """What one request has added."""
+    cost = None if now.cost is None else float(now.cost - (before.cost or 0))
+    return Used(
+        now.input_tokens - before.input_tokens, now.output_tokens - before.output_tokens, cost_usd=cost
+    )
 
 
 class RecordedToolset(WrapperToolset[Task]):

@@ -20,6 +20,7 @@ from threadline.agents.execution import Outcome, Word
 from threadline.agents.tool import Tool
 from threadline.changed import Changed
 from threadline.document.approvals import Approval, ApprovalStatus, arguments_hash
+from threadline.document.changes import ChangeWatch
 from threadline.document.lifecycle import Cause, RunStatus
 from threadline.document.messages import Author, MessageStatus
 from threadline.document.runs import RunWriter, Usage
@@ -73,7 +74,9 @@ _MESSAGE_STATUS = {
 
 
 class DocumentRecorder:
-    """`pause` stops the run's clock while it waits for a person; `waits` is called when it begins to."""
+    """`pause` stops the run's clock while it waits for a person; `waits` is called when it begins to. What
+    `changes` has noted is written at the ends of steps.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class DocumentRecorder:
         now_ms: Callable[[], int],
         pause: Pause,
         waits: Callable[[], None] = lambda: None,
+        changes: ChangeWatch | None = None,
     ) -> None:
         self._replica = replica
         self._document = document
@@ -93,6 +97,7 @@ class DocumentRecorder:
         self._now_ms = now_ms
         self._pause = pause
         self._waits = waits
+        self._changes = changes
         fields = document.runs.fields(run_id)
         self._user = agent_user(fields.agent)
         self._agent = fields.agent
@@ -139,6 +144,7 @@ class DocumentRecorder:
             for approval in self._run.approvals.pending():
                 self._run.approvals.put(_expired(approval, now))
             self._note_usage()
+            self._note_changes()
             error = None if outcome.fault is None else outcome.fault.to_json()
             self._run.transition(outcome.status, Cause.WORKER, at=now, error=error)
 
@@ -316,11 +322,17 @@ class DocumentRecorder:
         self._step.end(self._now_ms(), end=end)
         self._step = self._stream = None
         self._note_usage()
+        self._note_changes()
 
     def _note_usage(self) -> None:
         if self._usage is not None:
             self._run.set_usage(self._usage)
             self._usage = None
+
+    def _note_changes(self) -> None:
+        if self._changes is not None and self._changes.is_new:
+            self._changes.is_new = False
+            self._run.set(changes=self._changes.changes.to_json())
 
 
 def _expired(approval: Approval, now_ms: int) -> Approval:

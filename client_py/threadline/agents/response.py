@@ -101,7 +101,7 @@ class AgentResponse(Ready):
     tool_calls:     every call, `{"id", "name", "input"}`
     executed_tools: those that came to an end, with what came of them
     pending_tools:  those that wait for a word
-    usage:          `input_tokens`, `output_tokens`, `total_tokens`, and `source` of the numbers
+    usage:          `input_tokens`, `output_tokens`, `total_tokens`, their `source`, `cost_usd` (or None)
     raw:            the run with its steps
     session:        the state afterwards, as plain JSON
     """

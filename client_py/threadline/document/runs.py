@@ -12,6 +12,7 @@ from typing import Any
 from pycrdt import Array, Map
 
 from threadline.document.approvals import Approval, Approvals
+from threadline.document.changes import Changes
 from threadline.document.intents import RunIntent
 from threadline.document.lifecycle import Cause, RunStatus, check
 from threadline.document.shared_map import SharedMap, array_at, keys_of, map_at, plain_values, value_at
@@ -54,11 +55,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens used, and where the numbers come from: `reported` by the model, `exact`, or an `estimate`."""
+    """Tokens used, and where the numbers come from: `reported` by the model, `exact`, or an `estimate`.
+
+    `cost_usd` is what they cost, None where the price of the model is not known.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     source: str = "estimate"
+    cost_usd: float | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -98,6 +103,7 @@ class Run:
     started_at: int | None = None
     ended_at: int | None = None
     error: Fault | None = None
+    undone_by: dict[str, JSON] = field(default_factory=dict)
 
     @property
     def duration_ms(self) -> int | None:
@@ -257,7 +263,12 @@ class RunWriter:
                     self._entry[key] = to_json(value, f"/{key}")
 
     def set_usage(self, usage: Usage) -> None:
-        self.set(usage=asdict(usage))
+        self.set(usage={name: value for name, value in asdict(usage).items() if value is not None})
+
+    @property
+    def changes(self) -> Changes:
+        """What the run has changed of the state, as far as it was written."""
+        return Changes.from_json(plain(value_at(self._entry, "changes")))
 
     def close_open_step(self, at: int) -> Step | None:
         """End the step that a lost worker left open. Gives back that step."""
@@ -311,6 +322,7 @@ def _read(run_id: str, entry: SharedMap, *, with_steps: bool = True) -> Run:
         started_at=optional_number(fields.get("started_at")),
         ended_at=optional_number(fields.get("ended_at")),
         error=read_fault(fields.get("error")),
+        undone_by=mapping_of(fields.get("undone_by")),
     )
 
 
@@ -329,4 +341,9 @@ def _read_usage(value: JSON) -> Usage:
         input_tokens=number_of(fields.get("input_tokens")),
         output_tokens=number_of(fields.get("output_tokens")),
         source=text_of(fields.get("source"), "estimate"),
+        cost_usd=_cost_of(fields.get("cost_usd")),
     )
+
+
+def _cost_of(value: JSON) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

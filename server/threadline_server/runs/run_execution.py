@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
+from pycrdt import Map
 
 from threadline.actors import Actor, Role
 from threadline.agents.agent import Agent
@@ -13,6 +14,7 @@ from threadline.agents.driver import Task, Turn
 from threadline.agents.execution import Execution, Outcome
 from threadline.agents.recorder import DocumentRecorder, lost
 from threadline.document.branches import line_before
+from threadline.document.changes import ChangeWatch
 from threadline.document.lifecycle import RunStatus
 from threadline.document.runs import Run
 from threadline.document.session_document import SessionDocument
@@ -72,6 +74,7 @@ class RunExecution:
         async with self._rooms.replica(name, actor, client_id=new_client_id(), fence=self._fence) as replica:
             document = SessionDocument(replica.doc)
             await replica.changes.until(lambda: self.run_id in document.runs or replica.ended is not None)
+            watch = ChangeWatch(replica.doc.get("state", type=Map), document.runs.writer(self.run_id).changes)
             recorder = DocumentRecorder(
                 replica,
                 document,
@@ -80,10 +83,12 @@ class RunExecution:
                 now_ms=self._now_ms,
                 pause=self._paused,
                 waits=lambda: self._tell_of(document),
+                changes=watch,
             )
             try:
                 await self._attempt(replica, document, recorder)
             finally:
+                watch.close()
                 if replica.ended is None:
                     recorder.flush()
 

@@ -17,6 +17,7 @@ from threadline_server.edge.http.caller import caller_of
 from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.request_frame import RequestFrame
 from threadline_server.edge.http.sessions import session_routes
+from threadline_server.edge.http.streams import Streams
 from threadline_server.rooms.registry import Rooms
 from threadline_server.telemetry.audit import Audit
 
@@ -39,7 +40,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     add_error_handlers(app)
     app.add_middleware(RequestFrame, max_body_bytes=10_000)
     caller = caller_of(TrustingAuthenticator())
-    app.include_router(session_routes(backplane, rooms, access, Audit(lambda: 0), caller))
+    app.include_router(session_routes(backplane, rooms, access, Streams(rooms), Audit(lambda: 0), caller))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://t", headers=as_user("ada")) as client:
         yield client

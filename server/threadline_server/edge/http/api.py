@@ -17,14 +17,18 @@ from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.attachments import Attachments
 from threadline_server.edge.authentication import Authenticator
 from threadline_server.edge.http.admin import Watchtower, admin_routes
+from threadline_server.edge.http.agents import KnownAgents, agent_routes
+from threadline_server.edge.http.amendments import amendment_routes
 from threadline_server.edge.http.attachments import attachment_routes
 from threadline_server.edge.http.caller import caller_of
 from threadline_server.edge.http.device_links import device_link_routes
 from threadline_server.edge.http.errors import add_error_handlers
+from threadline_server.edge.http.exports import export_routes
 from threadline_server.edge.http.health import health_routes
 from threadline_server.edge.http.history import history_routes
 from threadline_server.edge.http.identity import identity_routes
 from threadline_server.edge.http.members import member_routes
+from threadline_server.edge.http.metrics import CountRuns, metrics_routes
 from threadline_server.edge.http.pairing import pairing_routes
 from threadline_server.edge.http.reference import add_reference
 from threadline_server.edge.http.replay import replay_routes
@@ -66,6 +70,8 @@ class HttpApi:
     operators: Sequence[str]
     watchtower: Watchtower
     open_to_all: bool
+    known_agents: KnownAgents
+    count_runs: CountRuns
     health: Health
     metrics: Metrics
     max_body_bytes: int
@@ -89,11 +95,17 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     )
     app.router.routes.extend(parts.sockets)  # first: devices come more often than anybody else
     caller = caller_of(parts.authenticator)
-    app.include_router(session_routes(parts.backplane, parts.rooms, parts.access, parts.audit, caller))
+    app.include_router(
+        session_routes(parts.backplane, parts.rooms, parts.access, parts.streams, parts.audit, caller)
+    )
     app.include_router(history_routes(parts.rooms, parts.access, caller))
     app.include_router(replay_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(attachment_routes(parts.attachments, parts.access, caller))
-    app.include_router(run_routes(parts.rooms, parts.access, parts.streams, caller))
+    app.include_router(amendment_routes(parts.rooms, parts.access, caller))
+    app.include_router(export_routes(parts.backplane, parts.rooms, parts.access, caller))
+    app.include_router(run_routes(parts.backplane, parts.rooms, parts.access, parts.streams, caller))
+    app.include_router(agent_routes(parts.known_agents, caller))
+    app.include_router(metrics_routes(parts.count_runs, parts.access, caller))
     app.include_router(
         member_routes(parts.backplane, parts.access, parts.invitations, parts.watch, parts.audit, caller)
     )

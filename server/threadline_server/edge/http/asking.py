@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, field
 
 from threadline.actors import Actor
-from threadline.document.intents import CancelIntent, RunIntent
+from threadline.document.approvals import Approval, ApprovalStatus
+from threadline.document.intents import ApprovalIntent, CancelIntent, RunIntent, Verdict
+from threadline.document.lifecycle import IllegalTransition
 from threadline.document.messages import Author, MessageRole
 from threadline.document.session_document import SessionDocument
 from threadline.document.values import JSON
@@ -24,6 +26,12 @@ class NoRun(SessionError):
     code = "no_run"
 
 
+class NothingToDecide(SessionError):
+    """The call is not there, does not wait, or has other arguments than those that were shown."""
+
+    code = "nothing_to_decide"
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A run that somebody wants; what is left empty is the agent's choice."""
@@ -34,15 +42,19 @@ class Wish:
     limits: dict[str, JSON] = field(default_factory=dict)
     tools: tuple[str, ...] | None = None
     model: str | None = None
+    system: str = ""
 
 
-async def ask_for_run(rooms: Rooms, document: DocumentName, actor: Actor, wish: Wish) -> str:
-    """Write the goal as a message and the intent beside it, durably; gives back the run's id."""
+async def ask_for_run(
+    rooms: Rooms, document: DocumentName, actor: Actor, wish: Wish, run: str, message: str
+) -> None:
+    """Write the goal as a message and the intent beside it, durably, under these ids; once."""
     now_ms = _now_ms()
-    run, message = new_entry_id(actor.user), new_entry_id(actor.user)
     async with rooms.replica(document, actor) as replica:
-        with replica.edit() as doc:
-            session = SessionDocument(doc)
+        session = SessionDocument(replica.doc)
+        if message in session.messages:
+            return
+        with replica.edit():
             author = Author(actor.user, DEVICE, actor.name)
             session.messages.create(
                 message, role=MessageRole.USER, author=author, created_at=now_ms, text=wish.goal
@@ -59,10 +71,10 @@ async def ask_for_run(rooms: Rooms, document: DocumentName, actor: Actor, wish: 
                     limits=wish.limits,
                     tools=wish.tools,
                     model=wish.model,
+                    system=wish.system,
                 )
             )
         await replica.saved()
-    return run
 
 
 async def ask_to_cancel(rooms: Rooms, document: DocumentName, actor: Actor, reason: str) -> None:
@@ -82,6 +94,42 @@ async def ask_to_cancel(rooms: Rooms, document: DocumentName, actor: Actor, reas
         with replica.edit():
             session.intents.add(intent)
         await replica.saved()
+
+
+async def ask_to_decide(
+    rooms: Rooms, document: DocumentName, actor: Actor, run: str, call: str, decision: Verdict, reason: str
+) -> None:
+    """Ask that a waiting call goes ahead or does not. Raises NoRun, IllegalTransition, NothingToDecide."""
+    async with rooms.replica(document, actor) as replica:
+        session = SessionDocument(replica.doc)
+        approval = _waiting_call(session, run, call)
+        intent = ApprovalIntent(
+            id=new_entry_id(actor.user),
+            device=DEVICE,
+            at=_now_ms(),
+            run=run,
+            call=approval.call,
+            decision=decision,
+            arguments_hash=approval.arguments_hash,
+            reason=reason,
+        )
+        with replica.edit():
+            session.intents.add(intent)
+        await replica.saved()
+
+
+def _waiting_call(session: SessionDocument, run_id: str, call: str) -> Approval:
+    run = session.runs.get(run_id)
+    if run is None:
+        raise NoRun("There is no such run in this session, or it is not decided yet.")
+    if run.status.is_terminal:
+        raise IllegalTransition(f"The run is {run.status}, which is final; nothing in it can be decided.")
+    found = next((approval for approval in run.approvals if approval.call == call), None)
+    if found is None:
+        raise NothingToDecide("There is no such call in this run.")
+    if found.status != ApprovalStatus.PENDING:
+        raise NothingToDecide(f"The call was {found.status} already.")
+    return found
 
 
 def _now_ms() -> int:

@@ -19,7 +19,6 @@ from threadline.errors import (
     NotSerializable,
     ProtocolError,
     Refused,
-    SessionClosed,
     SessionDeleted,
     SessionError,
     SessionNotFound,
@@ -28,6 +27,8 @@ from threadline.errors import (
     Unauthorized,
 )
 from threadline_server.edge.attachments import AttachmentNotFound, AttachmentRefused
+from threadline_server.edge.http.idempotency import KeyReused
+from threadline_server.edge.http.run_request import ContextTooLong
 from threadline_server.edge.http.tries import TooManyTries
 
 # The first class that matches decides, so narrower ones stand first.
@@ -39,7 +40,8 @@ STATUS: tuple[tuple[type[ThreadlineError], HTTPStatus], ...] = (
     (AttachmentNotFound, HTTPStatus.NOT_FOUND),
     (AttachmentRefused, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (SessionDeleted, HTTPStatus.GONE),
-    (SessionClosed, HTTPStatus.CONFLICT),
+    (ContextTooLong, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (SessionError, HTTPStatus.CONFLICT),
     (LineageMismatch, HTTPStatus.CONFLICT),
     (NotSerializable, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -2,25 +2,24 @@
 
 import time
 from base64 import b64encode
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends
 from pycrdt import Doc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from threadline.document.lifecycle import RunStatus
-from threadline.document.messages import MessageStatus
 from threadline.document.session_document import SessionDocument
 from threadline.errors import SessionError
-from threadline.export import fill, to_export
+from threadline.export import fill, to_export, without_open_ends
 from threadline.ids import SessionId, parse_session_id, uuid7
 from threadline_server.backplane.base import Backplane, DocumentName, Entry, Stored
 from threadline_server.edge.access import Access
 from threadline_server.edge.authentication import Principal
 from threadline_server.edge.http.caller import Caller
 from threadline_server.edge.http.errors import documented
-from threadline_server.edge.http.sessions import SessionPath
+from threadline_server.edge.http.sessions import NAME_PATTERN, SessionExists, SessionPath
 from threadline_server.rooms.registry import Rooms
 from threadline_server.rooms.stamper import SERVER
 
@@ -57,9 +56,25 @@ class Replay(BaseModel):
 
 
 class BranchRequest(BaseModel):
+    """Where the branch begins: after so many changes, or as it is with the messages up to one. With neither
+    it has everything.
+    """
+
     model_config = ConfigDict(extra="forbid")
 
-    changes: int = Field(ge=0, description="How many of the changes of the replay the branch has.")
+    changes: int | None = Field(
+        default=None, ge=0, description="How many of the changes of the replay the branch has."
+    )
+    message: str | None = Field(default=None, max_length=256, description="The last message that it has.")
+    id: str | None = Field(
+        default=None, pattern=NAME_PATTERN, description="Of the branch; made up when left out."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.changes is not None and self.message is not None:
+            raise ValueError("give changes or message, not both")
+        return self
 
 
 class Branch(BaseModel):
@@ -87,10 +102,15 @@ def replay_routes(backplane: Backplane, rooms: Rooms, access: Access, caller: Ca
     async def branch(me: Me, session: SessionPath, asked: BranchRequest) -> Branch:
         """A session of the caller's own that goes on from a moment of this one."""
         record, _ = await access.look_up(SessionId(session), me)
-        stored = await backplane.load(DocumentName(session))
-        content = _content_at(stored, asked.changes, session)
-        made = access.new_record(parse_session_id(uuid7()), me)
-        await backplane.create_session(made)
+        if asked.changes is None:
+            room = await rooms.open(DocumentName(session))
+            content = _content_up_to(SessionDocument(room.document()), asked.message, session)
+        else:
+            stored = await backplane.load(DocumentName(session))
+            content = _content_at(stored, asked.changes, session)
+        made = access.new_record(parse_session_id(asked.id or uuid7()), me)
+        if (await access.create(replace(made, parent=session))).lineage != made.lineage:
+            raise SessionExists("A session with this id exists already; choose another.")
         await _write(rooms, DocumentName(made.id), content)
         if title := content["title"] or record.title:
             await backplane.update_session(made.id, title=title)
@@ -116,12 +136,26 @@ def _content_at(stored: Stored, changes: int, session: str) -> dict[str, Any]:
     for update in [stored.base, *(entry.update for entry in entries[:changes])]:
         if update is not None:
             doc.apply_update(update)
-    content = to_export(SessionDocument(doc), session_id=session, user_id="")
-    for message in content["messages"]:
-        if message["status"] == MessageStatus.STREAMING:
-            message["status"] = str(MessageStatus.STOPPED)
-    ended = {name: run for name, run in content["runs"].items() if RunStatus(run["status"]).is_terminal}
-    return {**content, "runs": ended, "parent": ""}
+    return without_open_ends(to_export(SessionDocument(doc), session_id=session, user_id=""))
+
+
+def _content_up_to(document: SessionDocument, message: str | None, session: str) -> dict[str, Any]:
+    """The session as it is, with the messages up to one, or all. Raises NoSuchMoment."""
+    content = to_export(document, session_id=session, user_id="")
+    if message is None:
+        return without_open_ends(content)
+    ids = [each["id"] for each in content["messages"]]
+    if message not in ids:
+        raise NoSuchMoment("There is no such message in this session.")
+    kept = content["messages"][: ids.index(message) + 1]
+    said = {each["id"] for each in kept}
+    runs = {name: run for name, run in content["runs"].items() if _belongs(run, said)}
+    return without_open_ends({**content, "messages": kept, "runs": runs})
+
+
+def _belongs(run: dict[str, Any], said: set[str]) -> bool:
+    """Whether a run answers what was said."""
+    return run.get("input", {}).get("message") in said and run.get("message", "") in {"", *said}
 
 
 async def _write(rooms: Rooms, document: DocumentName, content: dict[str, Any]) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from threadline.document.runs import Run
+from threadline.document.approvals import Approval
+from threadline.document.runs import Run, Usage
+from threadline.document.session_document import SessionDocument
 from threadline.document.steps import Fault, Step
 from threadline_server.edge.http.times import time_of
 
@@ -37,6 +39,28 @@ class LimitsView(BaseModel):
     timeout_seconds: int
 
 
+class UsageView(BaseModel):
+    """`source` says whether the model `reported` the numbers or they are an `estimate`; `cost_usd` is null
+    where the price of the model is not known.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    source: str = "estimate"
+    cost_usd: float | None = None
+
+
+class ApprovalView(BaseModel):
+    """A call that waits for somebody's word (`status` is `pending`), or what was said."""
+
+    call: str
+    tool: str
+    arguments: Any
+    status: str
+    decided_by: Any
+    reason: str
+
+
 class RunView(BaseModel):
     id: str
     status: str
@@ -46,7 +70,10 @@ class RunView(BaseModel):
     limits: LimitsView
     model: str
     steps: list[StepView]
+    output: str
+    approvals: list[ApprovalView]
     tokens_used: int
+    usage: UsageView
     tool_calls: int
     duration_ms: int | None
     attempt: int
@@ -56,8 +83,9 @@ class RunView(BaseModel):
     ended_at: datetime | None
 
 
-def view_of_run(run: Run) -> RunView:
+def view_of_run(run: Run, document: SessionDocument) -> RunView:
     limits = run.limits
+    reply = document.messages.get(run.message) if run.message else None
     return RunView(
         id=run.id,
         status=run.status,
@@ -71,7 +99,10 @@ def view_of_run(run: Run) -> RunView:
         ),
         model=run.model,
         steps=[_view_of_step(step) for step in run.steps],
+        output="" if reply is None else reply.text,
+        approvals=[_view_of_approval(approval) for approval in run.approvals],
         tokens_used=run.usage.total_tokens,
+        usage=view_of_usage(run.usage),
         tool_calls=run.tool_calls,
         duration_ms=run.duration_ms,
         attempt=run.attempt,
@@ -79,6 +110,26 @@ def view_of_run(run: Run) -> RunView:
         created_at=time_of(run.created_at),
         started_at=None if run.started_at is None else time_of(run.started_at),
         ended_at=None if run.ended_at is None else time_of(run.ended_at),
+    )
+
+
+def view_of_usage(usage: Usage) -> UsageView:
+    return UsageView(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        source=usage.source,
+        cost_usd=usage.cost_usd,
+    )
+
+
+def _view_of_approval(approval: Approval) -> ApprovalView:
+    return ApprovalView(
+        call=approval.call,
+        tool=approval.tool,
+        arguments=approval.arguments,
+        status=approval.status,
+        decided_by=approval.decided_by,
+        reason=approval.reason,
     )
 
 

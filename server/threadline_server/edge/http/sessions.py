@@ -3,24 +3,33 @@
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from threadline.actors import Actor, Role
-from threadline.document.runs import Run
 from threadline.document.session_document import SessionDocument
 from threadline.errors import Forbidden, SessionError
-from threadline.ids import SessionId, parse_session_id, uuid7
+from threadline.ids import SessionId, parse_session_id
 from threadline_server.backplane.base import Backplane, DocumentName, SessionQuery, SessionRecord
 from threadline_server.edge.access import Access
 from threadline_server.edge.authentication import Principal
 from threadline_server.edge.http.asking import DEVICE, ask_for_run
 from threadline_server.edge.http.caller import Caller
 from threadline_server.edge.http.errors import documented
+from threadline_server.edge.http.event_stream import EVENT_STREAM, event_stream
+from threadline_server.edge.http.idempotency import Idempotency, IdempotencyKey, Ids
 from threadline_server.edge.http.run_request import MAX_GOAL_CHARS, RunFields
-from threadline_server.edge.http.run_view import NOT_STARTED, FaultView, LimitsView, StepView, view_of_run
+from threadline_server.edge.http.run_view import (
+    NOT_STARTED,
+    FaultView,
+    LimitsView,
+    StepView,
+    UsageView,
+    view_of_run,
+)
+from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http.times import time_of
 from threadline_server.rooms.registry import Rooms
 from threadline_server.telemetry.audit import Audit
@@ -50,6 +59,16 @@ class NewSession(RunFields):
     goal: str = Field(default="", max_length=MAX_GOAL_CHARS, description="What its first run is for.")
     parent: str = Field(default="", max_length=128, description="The session that this one is a part of.")
     labels: list[Label] = Field(default_factory=list, max_length=32)
+    stream: bool = Field(
+        default=False,
+        description="Answer with the events of the run, as they happen, instead of the session.",
+    )
+
+    @model_validator(mode="after")
+    def _streams_something(self) -> Self:
+        if self.stream and not self.goal:
+            raise ValueError("a session without a goal has no run to stream")
+        return self
 
 
 class SessionChanges(BaseModel):
@@ -82,7 +101,9 @@ class SessionDetail(SessionView):
     context: Any
     limits: LimitsView | None
     steps: list[StepView]
+    output: str
     tokens_used: int
+    usage: UsageView
     tool_calls: int
     duration_ms: int | None
     error: FaultView | None
@@ -96,28 +117,42 @@ class SessionListing(BaseModel):
 
 
 def session_routes(
-    backplane: Backplane, rooms: Rooms, access: Access, audit: Audit, caller: Caller
+    backplane: Backplane, rooms: Rooms, access: Access, streams: Streams, audit: Audit, caller: Caller
 ) -> APIRouter:
+    idempotency = Idempotency(backplane)
     router = APIRouter(prefix="/api/v1/sessions", tags=["sessions"])
     Me = Annotated[Principal, Depends(caller)]  # noqa: N806
 
     @router.post(
         "",
         status_code=HTTPStatus.CREATED,
+        response_model=SessionView,
         responses={
-            **documented(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.GONE),
+            **documented(
+                HTTPStatus.FORBIDDEN,
+                HTTPStatus.NOT_FOUND,
+                HTTPStatus.CONFLICT,
+                HTTPStatus.GONE,
+                HTTPStatus.TOO_MANY_REQUESTS,
+            ),
             200: {"model": SessionView, "description": "It was there already"},
+            201: {"content": EVENT_STREAM, "description": "The session, or the events of its run"},
         },
     )
     async def create(
-        me: Me, response: Response, new: Annotated[NewSession | None, Body()] = None
-    ) -> SessionView:
+        me: Me,
+        response: Response,
+        new: Annotated[NewSession | None, Body()] = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> SessionView | Response:
         """Create a session. Creating one's own session again gives back the one that is there."""
         wanted = new or NewSession()
+        wish = wanted.wish(wanted.goal)
         if wanted.parent:
             await access.look_up(parse_session_id(wanted.parent), me)
+        ids = await idempotency.ids(me.user, idempotency_key, wanted, Ids.new(me.user, wanted.id))
         offered = replace(
-            access.new_record(parse_session_id(wanted.id or uuid7()), me),
+            access.new_record(parse_session_id(ids.session), me),
             title=wanted.title,
             agent=wanted.agent,
             parent=wanted.parent,
@@ -129,17 +164,21 @@ def session_routes(
                 raise SessionExists("A session with this id exists already; choose another.")
             response.status_code = HTTPStatus.OK
         if wanted.goal:
-            actor = Actor(me.user, Role.OWNER, DEVICE, me.name)
-            await ask_for_run(rooms, DocumentName(stored.id), actor, wanted.wish(wanted.goal))
+            document, actor = DocumentName(stored.id), Actor(me.user, Role.OWNER, DEVICE, me.name)
+            await ask_for_run(rooms, document, actor, wish, ids.run, ids.message)
+            if wanted.stream:
+                frames = streams.follow(document, actor, me, ids.run, None)
+                return event_stream(frames, status=HTTPStatus.CREATED)
         return view(stored, Role.OWNER)
 
-    @router.get("", responses=documented())
+    @router.get("", responses=documented(HTTPStatus.BAD_REQUEST))
     async def list_sessions(
         me: Me,
-        agent: str | None = None,
-        status: str | None = None,
-        label: str | None = None,
-        parent: str | None = None,
+        agent_id: Annotated[str | None, Query(max_length=128)] = None,
+        agent: Annotated[str | None, Query(max_length=128, description="As `agent_id`.")] = None,
+        status: Annotated[str | None, Query(max_length=64)] = None,
+        label: Annotated[str | None, Query(max_length=128)] = None,
+        parent: Annotated[str | None, Query(max_length=128)] = None,
         text: Annotated[str | None, Query(max_length=200, description="Words of the title.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Query(max_length=1024)] = None,
@@ -147,7 +186,7 @@ def session_routes(
         """List the sessions that the caller may see."""
         query = SessionQuery(
             visible_to=access.visible_to(me),
-            agent=agent,
+            agent=agent_id if agent_id is not None else agent,
             status=status,
             label=label,
             parent=parent,
@@ -165,7 +204,7 @@ def session_routes(
         """Look at one session and its latest run."""
         record, role = await access.look_up(SessionId(session), me)
         room = await rooms.open(DocumentName(session))
-        return detail(view(record, role), SessionDocument(room.document()).runs.latest())
+        return detail(view(record, role), SessionDocument(room.document()))
 
     @router.patch("/{session}", responses=documented(*_FOR_ONE))
     async def change(me: Me, session: SessionPath, changes: SessionChanges) -> SessionView:
@@ -192,8 +231,9 @@ def session_routes(
     return router
 
 
-def detail(session: SessionView, run: Run | None) -> SessionDetail:
-    told = None if run is None else view_of_run(run)
+def detail(session: SessionView, document: SessionDocument) -> SessionDetail:
+    latest = document.runs.latest()
+    told = None if latest is None else view_of_run(latest, document)
     fields = session.model_dump() | {"status": NOT_STARTED if told is None else told.status}
     return SessionDetail(
         **fields,
@@ -201,7 +241,9 @@ def detail(session: SessionView, run: Run | None) -> SessionDetail:
         context=None if told is None else told.context,
         limits=None if told is None else told.limits,
         steps=[] if told is None else told.steps,
+        output="" if told is None else told.output,
         tokens_used=0 if told is None else told.tokens_used,
+        usage=UsageView() if told is None else told.usage,
         tool_calls=0 if told is None else told.tool_calls,
         duration_ms=None if told is None else told.duration_ms,
         error=None if told is None else told.error,
