@@ -47,6 +47,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "threadline_server.backplane.base",
         "threadline_server.telemetry",
     ),
+    "threadline_server.trials": ("threadline",),
     "threadline_server.edge": (
         "threadline",
         "threadline_server.rooms",

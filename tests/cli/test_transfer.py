@@ -131,7 +131,9 @@ def test_a_damaged_file_stores_nothing(
     capsys.readouterr()
     assert threadline("session", "import", file, "--data", tmp_path / "new") is Exit.FAILED
     assert "Traceback" not in capsys.readouterr().err
-    assert threadline("session", "export", "trip", tmp_path / "x", "--data", tmp_path / "new") is Exit.FAILED
+    assert (
+        threadline("session", "export", "trip", tmp_path / "x", "--data", tmp_path / "new") is not Exit.DONE
+    )
 
 
 def damaged(lines: list[str], how: str) -> list[str]:

@@ -65,7 +65,7 @@ class SealedBackplane:
 
     async def open(self) -> None:
         await self.inner.open()
-        self.durability = self.inner.durability
+        self.node, self.durability = self.inner.node, self.inner.durability
         try:
             self._catalogue = await self.keys.find_or_make(CATALOGUE)
             await self.inner.swap_value(STATE_KIND, "on", None, b"1")

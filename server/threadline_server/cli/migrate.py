@@ -12,7 +12,7 @@ import click
 from threadline.errors import SessionError, StoreError
 from threadline_server.cli.exits import Exit
 from threadline_server.cli.options import settings_options
-from threadline_server.cli.session import opened
+from threadline_server.cli.stores import opened
 from threadline_server.edge.revocations import KIND as REVOKED
 from threadline_server.settings import Settings
 from threadline_server.upkeep.transfer import copy_values, put, sessions_of, take

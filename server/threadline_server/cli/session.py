@@ -1,33 +1,35 @@
-"""`threadline session`: one session as a file, out of a store and into one."""
+"""`threadline session`: looking after sessions, one or all, in the store of a node or of many."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
 
-from threadline.errors import StoreError
 from threadline.ids import SessionId, parse_session_id
-from threadline_server.app import build_backplane
-from threadline_server.backplane.base import Backplane
 from threadline_server.cli.options import settings_options
+from threadline_server.cli.session_change import compact, rm
+from threadline_server.cli.session_log import tail
+from threadline_server.cli.session_verify import verify
+from threadline_server.cli.session_view import ls, show
+from threadline_server.cli.stores import STORE, opened
 from threadline_server.settings import Settings
-from threadline_server.startup import CouldNotStart
 from threadline_server.upkeep.archive import Archive, read_archive, write_archive
 from threadline_server.upkeep.transfer import put, take
-
-STORE = ("data", "redis", "objects", "encryption_keys", "encryption_keys_file", "start_timeout_s")
 
 
 @click.group()
 def session() -> None:
-    """Write a session into a file, or read one from it.
+    """Look at sessions, prove that they are sound, move and remove them.
 
-    The embedded store is held by its node, so stop that first. The file is not encrypted.
+    ls, show, tail, verify and export read, beside a running node too. The others change the store: of the
+    embedded one its node must be stopped first, nodes on Redis go on meanwhile.
     """
+
+
+for verb in (ls, show, tail, verify, compact, rm):
+    session.add_command(verb)
 
 
 @session.command()
@@ -35,7 +37,7 @@ def session() -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @settings_options(*STORE)
 def export(session_id: str, file: Path, settings: Settings) -> None:
-    """Write SESSION with all its documents into FILE, which must not be there yet."""
+    """Write SESSION with all its documents into FILE, which must not be there yet. It is not encrypted."""
     archive = asyncio.run(_take(settings, parse_session_id(session_id)))
     try:
         with file.open("x", encoding="utf-8") as out:
@@ -59,24 +61,10 @@ def import_(file: Path, settings: Settings) -> None:
 
 
 async def _take(settings: Settings, session_id: SessionId) -> Archive:
-    async with opened(settings) as backplane:
+    async with opened(settings, read_only=True) as backplane:
         return await take(backplane, session_id)
 
 
 async def _put(settings: Settings, archive: Archive) -> bool:
     async with opened(settings) as backplane:
         return await put(backplane, archive)
-
-
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Backplane]:
-    """The store of these settings. Raises CouldNotStart with the fix."""
-    backplane = build_backplane(settings)
-    try:
-        await backplane.open()
-    except StoreError as error:
-        raise CouldNotStart(error.message) from error
-    try:
-        yield backplane
-    finally:
-        await backplane.close()

@@ -111,7 +111,7 @@ async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int | No
 
 
 def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate, int | None]:
-    stored = _read_index(base, index, rules) if index is not None else None
+    stored = read_index(base, index, rules) if index is not None else None
     if stored is not None:
         return stored
     gate = Gate(rules)
@@ -119,7 +119,7 @@ def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate,
     return gate, None
 
 
-def _read_index(base: bytes, index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:
+def read_index(base: bytes, index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:
     """None where it was written by another version, for another base, or cannot be read."""
     try:
         reader = Reader(index)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from threadline.errors import SessionDeleted
 from threadline.ids import SessionId
@@ -110,6 +111,14 @@ def update(connection: sqlite3.Connection, session: SessionId, changes: dict[str
         record = changed(there, changes)
         _put(connection, there, record)
     return record
+
+
+def renew_lineages(connection: sqlite3.Connection, new_lineage: Callable[[], str]) -> None:
+    """Let every session be another one than before, as far as devices can tell. Raises Damaged."""
+    with transaction(connection):
+        for row in connection.execute("SELECT * FROM sessions").fetchall():
+            there = _record(row)
+            _put(connection, there, replace(there, lineage=new_lineage()))
 
 
 def touch(connection: sqlite3.Connection, active: Iterable[tuple[SessionId, int]]) -> None:

@@ -37,3 +37,14 @@ def count_start(connection: sqlite3.Connection) -> int:
     """The number of this start of the store, 1 the first time."""
     connection.execute("INSERT INTO meta VALUES ('starts', 1) ON CONFLICT DO UPDATE SET value = value + 1")
     return int(connection.execute("SELECT value FROM meta WHERE name = 'starts'").fetchone()[0])
+
+
+def mark_restored(connection: sqlite3.Connection, mark: int) -> None:
+    """This store was made of a backup; `mark` tells it from any other such store."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('restored', ?)", (mark,))
+
+
+def restored_mark(connection: sqlite3.Connection) -> int:
+    """0 for a store that was never restored."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'restored'").fetchone()
+    return int(row[0]) if row else 0

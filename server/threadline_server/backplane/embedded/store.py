@@ -125,9 +125,11 @@ class EmbeddedBackplane:
             self._connection = connect(path)
             self._connections = Connections(path, self._turnstile)
             start = checkpoint.count_start(self._connection)
+            if mark := checkpoint.restored_mark(self._connection):
+                self.node = NodeId(f"{self.node}-{mark:x}")
             last = self._connection.execute("SELECT max(id) FROM documents").fetchone()[0]
             sync_directory(self.directory)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self._lock.release()
             raise StoreError(f"The store in {self.directory} cannot be opened: {error}.") from error
         except StoreError:
