@@ -137,18 +137,27 @@ class ServerProcess(ThreadlineProcess):
     """A node on a data directory; `arguments` follow `serve`, `program` is what Python runs."""
 
     def __init__(
-        self, data: Path, *arguments: str, program: Sequence[str] = MODULE, cwd: Path | None = None
+        self,
+        data: Path,
+        *arguments: str,
+        program: Sequence[str] = MODULE,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         serve = ("serve", "--port", "0", "--data", str(data))
-        super().__init__(*serve, *arguments, program=program, cwd=cwd)
+        super().__init__(*serve, *arguments, program=program, cwd=cwd, environment=environment)
         self.data = data
 
 
 @asynccontextmanager
 async def server_process(
-    data: Path, *arguments: str, program: Sequence[str] = MODULE, cwd: Path | None = None
+    data: Path,
+    *arguments: str,
+    program: Sequence[str] = MODULE,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ServerProcess]:
-    server = ServerProcess(data, *arguments, program=program, cwd=cwd)
+    server = ServerProcess(data, *arguments, program=program, cwd=cwd, environment=environment)
     await server.start()
     try:
         yield server

@@ -9,6 +9,7 @@ export default defineConfig({
     // Inlined assets would be data: URLs, which a strict content security policy refuses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { input: ["index.html", "admin.html"] },
   },
   server: {
     proxy: {

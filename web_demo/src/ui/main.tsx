@@ -4,13 +4,11 @@ import "./styles/chat.css";
 import "./styles/attachments.css";
 import "./styles/markdown.css";
 import "./styles/panel.css";
-import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app.tsx";
+import { startAppearance } from "./appearance.ts";
 import { open, startApp } from "./app_model.ts";
 import { startRouting } from "./route.ts";
-import { savedLanguage, theme } from "./settings.ts";
-import { LANGUAGES, preferredLanguage, speak, type Language } from "./words/words.ts";
 
 declare global {
   interface Window {
@@ -21,19 +19,7 @@ declare global {
 
 window.threadline = { digest: () => open.peek()?.session.digest() };
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function applyTheme(): void {
-  const wanted = theme.value === "system" ? (dark.matches ? "dark" : "light") : theme.value;
-  document.documentElement.dataset["theme"] = wanted;
-}
-
-dark.addEventListener("change", applyTheme);
-effect(applyTheme);
-
-const remembered = savedLanguage();
-const language: Language = remembered && remembered in LANGUAGES ? remembered : preferredLanguage();
-await speak(language).catch(() => undefined);
+await startAppearance();
 
 if (import.meta.env.PROD && "serviceWorker" in navigator) {
   void navigator.serviceWorker.register("./service_worker.js").catch(() => undefined);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ADMIN_WORDS } from "../../src/admin/words.ts";
 import { ar } from "../../src/ui/words/ar.ts";
 import { de } from "../../src/ui/words/de.ts";
 import { en } from "../../src/ui/words/en.ts";
@@ -18,6 +19,11 @@ function textsOf(words: object): string[] {
     typeof value === "string" ? [value] : typeof value === "object" ? textsOf(value as object) : [],
   );
 }
+
+test.each(Object.entries(ADMIN_WORDS))("the admin page has the same keys in %s", (_, words) => {
+  expect(shapeOf(words).sort()).toEqual(shapeOf(ADMIN_WORDS.en).sort());
+  expect(textsOf(words).filter((text) => text.trim() === "")).toEqual([]);
+});
 
 test.each([
   ["German", de],
