@@ -164,6 +164,7 @@ async def test_bad_tokens_are_refused_and_not_repeated(name: str) -> None:
         (json.dumps({"keys": [{**KEYS["EdDSA"].as_dict(), "kid": "x"}] * 2}), "two keys alike"),
         (json.dumps({**KEYS["EdDSA"].as_dict(), "use": "enc"}), "holds no key"),
     ],
+    ids=lambda text: "keys" if "{" in text else text,
 )
 def test_keys_that_are_no_use_are_named(text: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
