@@ -38,10 +38,10 @@ class CannotUndo(SessionError):
     code = "cannot_undo"
 
 
-class UnknownMessage(SessionError):
+class NoSuchMessage(SessionError):
     """The session has no such message, or it is still being written."""
 
-    code = "unknown_message"
+    code = "no_such_message"
 
 
 class Undo(BaseModel):
@@ -145,7 +145,7 @@ async def _compact(replica: LocalReplica, wanted: Compaction, me: Principal) -> 
     for message_id in named:
         message = messages.get(message_id)
         if message is None or message.seq is None or message.status == MessageStatus.STREAMING:
-            raise UnknownMessage(f"There is no message {message_id} that could be moved or kept.")
+            raise NoSuchMessage(f"There is no message {message_id} that could be moved or kept.")
     inserted = []
     with replica.edit():
         for each in wanted.insert:
