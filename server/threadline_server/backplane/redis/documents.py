@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from threadline.errors import SessionDeleted, SessionNotFound, StoreError
 from threadline_server.backplane.base import (
+    Damaged,
     DocumentName,
     LoggedTurn,
     Position,
@@ -25,7 +26,7 @@ KEPT_TURNS = 100
 LOCK_MS = 60_000
 STAGED_MS = 3_600_000
 _ATTEMPTS = 10
-_LOCK_ATTEMPTS = 100
+_LOCK_ATTEMPTS = 200
 _LOCK_PAUSE_S = 0.05
 
 
@@ -66,13 +67,15 @@ class Documents:
         self._warm = warm
 
     async def load(self, document: DocumentName) -> Stored:
-        """Raises SessionNotFound, SessionDeleted, StoreError."""
+        """Raises SessionNotFound, SessionDeleted, Damaged, StoreError."""
         keys = document_keys(document)
         for _ in range(_ATTEMPTS):
             try:
                 return await self._load(document, keys)
             except Moved:
                 continue
+            except ValueError as error:
+                raise Damaged(f"What Redis has of {document} is not what was written.") from error
         raise StoreError(f"{document} was moved again and again while it was read.")
 
     async def _load(self, document: DocumentName, keys: DocumentKeys) -> Stored:
@@ -121,38 +124,42 @@ class Documents:
         Raises WrongLineage, StoreError.
         """
         keys, token = document_keys(document), secrets.token_hex(8)
-        call, slot = self._links.call, keys.of.slot
+        slot = keys.of.slot
         if not await self._lock(keys, token):
             return
-        old = int(await call(slot, "HGET", keys.head, "g") or 0)
+        old = int(await self._links.call(slot, "HGET", keys.head, "g") or 0)
         new = old + 1 + secrets.randbelow(1 << 20)  # whoever lost the lock stages under another name
-        staged = keys.base(new)
-        await self._stage(slot, staged, parts)
+        if not await self._stage(keys, token, new, parts):
+            return
         done = await self._links.run_script(
             slot,
             Script.REBASE,
-            (keys.of.session, keys.head, keys.lock, staged, keys.base(old), keys.log),
+            (keys.of.session, keys.head, keys.lock, keys.base(new), keys.base(old), keys.log),
             *(lineage, token, old, new, through, KEPT_TURNS, checksum(document, int(through), *parts)),
         )
-        if done != b"done":
-            await call(slot, "UNLINK", staged, keys.lock)
         _raise_undone(document, done)
 
     async def _lock(self, keys: DocumentKeys, token: str) -> bool:
         for _ in range(_LOCK_ATTEMPTS):
-            if await self._links.call(keys.of.slot, "SET", keys.lock, token, "NX", "PX", LOCK_MS):
+            arguments = (keys.lock, token, "NX", "GET", "PX", LOCK_MS)
+            holder = await self._links.call(keys.of.slot, "SET", *arguments)
+            if holder in (None, token.encode()):  # our own: the reply to an earlier attempt was lost
                 return True
             await asyncio.sleep(_LOCK_PAUSE_S)
         return False
 
-    async def _stage(self, slot: int, staged: str, parts: tuple[bytes, bytes]) -> None:
-        """Write a base beside the one in use and see that Redis gives back the same."""
-        call = self._links.call
-        await call(slot, "HSET", staged, "base", parts[0], "index", parts[1])
-        await call(slot, "PEXPIRE", staged, STAGED_MS)
-        there: Reply = await call(slot, "HMGET", staged, "base", "index")
+    async def _stage(
+        self, keys: DocumentKeys, token: str, generation: int, parts: tuple[bytes, bytes]
+    ) -> bool:
+        """Write a base beside the one in use and read it back; False when the lock was lost."""
+        slot, staged = keys.of.slot, keys.base(generation)
+        arguments = (token, generation, *parts, STAGED_MS)
+        if not await self._links.run_script(slot, Script.STAGE, (keys.head, keys.lock, staged), *arguments):
+            return False
+        there: Reply = await self._links.call(slot, "HMGET", staged, "base", "index")
         if tuple(there) != parts:
             raise StoreError("Redis gave back another base than it was given; the log is kept.")
+        return True
 
 
 def _raise_undone(document: DocumentName, done: bytes) -> None:

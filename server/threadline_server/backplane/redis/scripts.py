@@ -18,6 +18,7 @@ class Script(Enum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    STAGE = "stage"
     REBASE = "rebase"
     ACQUIRE = "acquire"
     RENEW = "renew"
