@@ -31,7 +31,8 @@ HOT = """
     threadline_server/edge/hocuspocus_channel threadline_server/edge/hocuspocus_socket
     threadline_server/edge/ywebsocket_channel
     threadline_server/rooms/admission threadline_server/rooms/arrivals threadline_server/rooms/awareness
-    threadline_server/rooms/catching_up threadline_server/rooms/deletion threadline_server/rooms/draft
+    threadline_server/rooms/catching_up threadline_server/rooms/chains
+    threadline_server/rooms/deletion threadline_server/rooms/draft
     threadline_server/rooms/fan_out threadline_server/rooms/gate threadline_server/rooms/gate_limits
     threadline_server/rooms/host threadline_server/rooms/index_stats threadline_server/rooms/index_store
     threadline_server/rooms/item_index threadline_server/rooms/journal threadline_server/rooms/judge

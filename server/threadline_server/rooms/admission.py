@@ -163,7 +163,7 @@ class Admission:
         gap = self._gap or deletion.gap
         if not accepted and not deletion.accepted:
             return Verdict(None, (), gap, ())
-        if self._verbatim and deletion.verbatim and not gap:
+        if self._verbatim and deletion.verbatim and self._parsed.ascending and not gap:
             update = self._parsed.data
         else:
             update = write_update(self._parsed.data, accepted, deletion.accepted)

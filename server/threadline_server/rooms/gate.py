@@ -24,6 +24,7 @@ from threadline.document.judgement import RuleBook
 from threadline.protocol.varint import encode_uint
 from threadline_server.backplane.base import ClockRange
 from threadline_server.rooms.admission import Admission
+from threadline_server.rooms.chains import join_chains
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS, GateLimits
 from threadline_server.rooms.index_stats import index_stats
 from threadline_server.rooms.index_store import IndexDamaged, dump_index, load_index
@@ -65,6 +66,9 @@ class Gate:
     def _admit(self, update: bytes, actor: Actor, whole: bool) -> Verdict:
         index = self._index
         parsed = read_update(update, self._limits, whole=whole)
+        joined = join_chains(parsed)
+        if joined is not None:
+            parsed = read_update(joined, self._limits, whole=whole)
         owner = self._user_number(actor.user)
         judge = Judge(index, self._rules, actor, owner)
         adopted = self._adopt(parsed, owner)

@@ -39,7 +39,7 @@ class GateLimits:
     max_roots: int = 256
     """Roots outside the schema."""
 
-    max_list_steps: int = 2_000_000
+    max_list_steps: int = 100_000
     """Pieces of lists that one update may make the gate pass by, to find where concurrent ones belong. Each
     costs some 0.1 us; honest devices cause a few hundred."""
 
