@@ -78,8 +78,10 @@ from threadline_server.serving import Tls, listen, serving, url_of
 from threadline_server.settings import Settings, is_loopback
 from threadline_server.startup import CouldNotStart
 from threadline_server.telemetry.audit import Audit
+from threadline_server.telemetry.garbage import Garbage
 from threadline_server.telemetry.health import Health
-from threadline_server.telemetry.metrics import Metrics
+from threadline_server.telemetry.loop_lag import LoopLag
+from threadline_server.telemetry.metrics import Labelled, Metrics
 from threadline_server.upkeep.expiry import Expiry
 from threadline_server.upkeep.rounds import Chore, Rounds
 
@@ -121,7 +123,12 @@ class Core:
         self.book = NodeBook(self.backplane, self.about, settings.upkeep_every_s)
         self._upkeep = Rounds(self._chores(), settings.upkeep_every_s)
         self.metrics = Metrics()
+        self._loop_lag = LoopLag()
+        self._garbage = Garbage()
         self.metrics.add("rooms", self.rooms.stats)
+        self.metrics.add("rooms", self.rooms.timings)
+        self.metrics.add("loop", self._loop_lag.stats)
+        self.metrics.add("gc", self._garbage.stats)
         self.metrics.add("backplane", self.backplane.stats)
         self.metrics.add("upkeep", self._upkeep.stats)
         if self.worker is not None:
@@ -202,6 +209,7 @@ class Core:
             stack.push_async_callback(self.backplane.close)
             stack.push_async_callback(self.tally.flush)
             await refuse_sealed(self.backplane)
+            stack.enter_context(self._garbage.watched())
             await stack.enter_async_context(self.rooms)
             if self.settings.redis:
                 await self.book.announce()
@@ -221,7 +229,7 @@ class Core:
         """What runs for as long as the core is open."""
         worker = [] if self.worker is None else [self.worker.run(), self.roster.run(), self.tally.run()]
         webhooks = [] if self.webhooks is None else [self.webhooks.run()]
-        return [self._upkeep.run(), *webhooks, *worker]
+        return [self._upkeep.run(), self._loop_lag.run(), *webhooks, *worker]
 
 
 class Node(Core):
@@ -280,6 +288,7 @@ class Node(Core):
 
     def _watch(self) -> None:
         self.metrics.add("edge", self.connections.stats)
+        self.metrics.add("edge", lambda: {"closings_total": Labelled("reason", self.connections.closings)})
         self.metrics.add("users", self.users.stats)
         self.metrics.add("addresses", self.addresses.stats)
         self.metrics.add("access", self._watch_access.stats)

@@ -149,4 +149,4 @@ async def test_what_nobody_takes_is_given_up_and_what_does_not_fit_is_dropped(of
         await receiver.until(2)
         for _ in range(3):
             webhooks.tell(SESSION, run)
-        assert webhooks.stats()["dropped"] >= 2
+        assert webhooks.stats()["dropped_total"] >= 2

@@ -180,6 +180,7 @@ class Connection:
         if self._closing:
             return
         self._closing = True
+        self._connections.note_closing(code)
         self._detach()
         self.transport.write(close_frame(code, reason))
         if self._pauses:

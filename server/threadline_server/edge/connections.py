@@ -6,6 +6,7 @@ import asyncio
 import math
 from typing import Protocol
 
+from threadline.protocol.close_codes import BY_CODE
 from threadline.protocol.limits import Limits
 
 
@@ -31,6 +32,7 @@ class Connections:
         self._large_bytes = 0
         self._accepted_total = 0
         self.closed_total = 0
+        self.closings: dict[str, int] = {}
         self._most_silent = max(1, math.ceil(limits.idle_timeout_s / limits.heartbeat_s))
 
     @property
@@ -52,6 +54,12 @@ class Connections:
         self._slices[slice_number].discard(connection)
         self._count -= 1
         self.closed_total += 1
+
+    def note_closing(self, code: int) -> None:
+        """A document, a token or a socket was turned away with this code."""
+        close = BY_CODE.get(code)
+        name = "other" if close is None else close.name
+        self.closings[name] = self.closings.get(name, 0) + 1
 
     def reserve(self, size: int) -> bool:
         """Room for a large message of `size` bytes, until `release`."""

@@ -115,6 +115,7 @@ class HocuspocusChannel(DocumentChannel):
         if BY_CODE[code].comes_back:  # a stock provider comes back with the socket only
             self._connection.close(code, reason)
             return
+        self._entrance.connections.note_closing(code)
         self._end()
         self.send(CloseDocument(reason))
 
@@ -177,6 +178,7 @@ class HocuspocusChannel(DocumentChannel):
         if close.comes_back:
             self._connection.close_with(close, detail)
             return
+        self._entrance.connections.note_closing(close.code)
         self._end()
         self.send(PermissionDenied(close.reason(detail)))
         self._socket.denied()

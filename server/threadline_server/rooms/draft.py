@@ -73,9 +73,9 @@ class Draft:
 
 
 class Outgoing(Append):
-    """A draft on its way through the log."""
+    """A draft on its way through the log. `handed_s` is when it was handed over, 0 where nobody asks."""
 
-    __slots__ = ("draft",)
+    __slots__ = ("draft", "handed_s")
 
     def __init__(
         self,
@@ -89,3 +89,4 @@ class Outgoing(Append):
     ) -> None:
         super().__init__(document, lineage, turn, on_taken, on_durable, on_refused, draft.fence)
         self.draft: Draft = draft
+        self.handed_s: float = 0.0

@@ -11,6 +11,7 @@ from threadline.document.judgement import RuleBook
 from threadline_server.backplane.base import Backplane, DocumentName
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.options import RoomOptions
+from threadline_server.telemetry.histogram import LATENCIES_S, SIZES, Histogram
 
 if TYPE_CHECKING:
     from threadline_server.rooms.room import Room
@@ -40,6 +41,31 @@ class Counts:
     load_failures: int = 0
     unloads: int = 0
     failures: int = 0
+    flushes: int = 0
+    joins_encoded: int = 0
+    joins_cached: int = 0
+
+
+def _latencies() -> Histogram:
+    return Histogram(LATENCIES_S)
+
+
+def _sizes() -> Histogram:
+    return Histogram(SIZES)
+
+
+@dataclass(slots=True)
+class Timings:
+    """Of one turn of each flush, which stands for the others.
+
+    flush_turns:         turns that one flush handed over, of as many rooms
+    append_seconds:      from there until the log has taken it
+    acknowledge_seconds: until it is durable and its senders are told
+    """
+
+    flush_turns: Histogram = field(default_factory=_sizes)
+    append_seconds: Histogram = field(default_factory=_latencies)
+    acknowledge_seconds: Histogram = field(default_factory=_latencies)
 
 
 @dataclass(slots=True)
@@ -69,3 +95,4 @@ class Host:
     on_created: Callable[[DocumentName, Sequence[Created]], None]
     progress: Changed = field(default_factory=Changed)
     counts: Counts = field(default_factory=Counts)
+    timings: Timings = field(default_factory=Timings)

@@ -20,7 +20,7 @@ from threadline.ids import split_document_name
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import Backplane, Damaged, DocumentName, Fence
 from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
-from threadline_server.rooms.draft import Created
+from threadline_server.rooms.draft import Created, Outgoing
 from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
 from threadline_server.rooms.host import Counts, Host
 from threadline_server.rooms.load_marks import LoadMarks
@@ -29,6 +29,7 @@ from threadline_server.rooms.local_replica import LocalReplica, free_client
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.quarantine import Quarantine
 from threadline_server.rooms.room import Room
+from threadline_server.telemetry.histogram import Histogram
 
 _EPOCH_BYTES = 16
 _ROOMS_AT_ONCE = 500
@@ -170,9 +171,19 @@ class Rooms:
             "loading": len(self._loading),
             "members": sum(len(room.seats) for room in rooms),
             "replicas": sum(len(room.witnesses) for room in rooms),
+            "behind": sum(seat.behind is not None for room in rooms for seat in room.seats.values()),
             "not_durable_bytes": sum(room.log.tail.size for room in rooms),
             "quarantined": len(self._quarantine),
             **totals,
+        }
+
+    def timings(self) -> Mapping[str, Histogram]:
+        """How large flushes are, and how long their turns take."""
+        timings = self.host.timings
+        return {
+            "flush_turns": timings.flush_turns,
+            "append_seconds": timings.append_seconds,
+            "acknowledge_seconds": timings.acknowledge_seconds,
         }
 
     def flush(self) -> None:
@@ -185,9 +196,15 @@ class Rooms:
             if outgoing is not None:
                 appends.append(outgoing)
         if appends:
+            self._note_flush(appends)
             self.host.backplane.append(appends)
         for room in dirty:
             room.presence.flush(room.seats.values())
+
+    def _note_flush(self, appends: Sequence[Outgoing]) -> None:
+        self.host.counts.flushes += 1
+        self.host.timings.flush_turns.observe(len(appends))
+        appends[0].handed_s = self.host.now_s()
 
     def _mark_dirty(self, room: Room) -> None:
         if not self._dirty:

@@ -173,5 +173,10 @@ class Replica:
             transaction.drop()
 
     @property
+    def encoded(self) -> bool:
+        """Whether an empty peer would get an encoding that was made before."""
+        return self._complete is not None
+
+    @property
     def empty(self) -> bool:
         return self.state_vector() == b"\x00" and self._deletions() == EMPTY_UPDATE

@@ -219,11 +219,15 @@ class Room:
         if seat is None:
             return
         replica = self.log.replica
+        encoded = replica.encoded
         try:
             difference = replica.difference(state_vector)
         except ProtocolError as error:
             self._expel_malformed(seat, error)
             return
+        if difference.frames is not None:
+            self.host.counts.joins_cached += encoded
+            self.host.counts.joins_encoded += not encoded
         encoder = member.encoder
         seat.owed = 0
         frames: list[bytes] = []

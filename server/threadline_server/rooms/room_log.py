@@ -188,6 +188,9 @@ class RoomLog:
     # what the log says
 
     def _taken(self, append: Append, position: Position) -> None:
+        assert isinstance(append, Outgoing)
+        if append.handed_s:
+            self.host.timings.append_seconds.observe(self.host.now_s() - append.handed_s)
         self.tail.taken()
         self.arrive(LoggedTurn(position, append.turn))
         if self.tail.ready:
@@ -198,6 +201,8 @@ class RoomLog:
         self.tail.synced(append)
         for contributor, count in append.draft.acknowledgements.items():
             contributor.acknowledge(count)
+        if append.handed_s:
+            self.host.timings.acknowledge_seconds.observe(self.host.now_s() - append.handed_s)
         self._owner.eased()
 
     def _refused(self, append: Append, error: AppendRefused) -> None:

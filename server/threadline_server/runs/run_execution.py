@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import anyio
 from pycrdt import Map
@@ -33,6 +34,15 @@ from threadline_server.runs.webhooks import Tell, tell_nobody
 Clock = Callable[[], int]
 
 
+@dataclass(slots=True)
+class RunLevels:
+    """How many runs this process executes now, and how many of them wait for a person's word."""
+
+    executing: int = 0
+    waiting: int = 0
+    attempts: int = 0
+
+
 class RunExecution:
     """One attempt at one run, under the session's lease."""
 
@@ -46,8 +56,10 @@ class RunExecution:
         options: RunOptions,
         now_ms: Clock,
         tell: Tell = tell_nobody,
+        levels: RunLevels | None = None,
     ) -> None:
         self.run_id = run_id
+        self._levels = RunLevels() if levels is None else levels
         self._rooms = rooms
         self._session = session
         self._agent = agent
@@ -152,9 +164,11 @@ class RunExecution:
         """Waiting for a person takes none of the run's time."""
         left_s = self._scope.deadline - anyio.current_time()
         self._scope.deadline = float("inf")
+        self._levels.waiting += 1
         try:
             yield
         finally:
+            self._levels.waiting -= 1
             self._scope.deadline = anyio.current_time() + left_s
 
     def _session_of(self, document: SessionDocument, run: Run) -> Session:

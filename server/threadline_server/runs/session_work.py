@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pycrdt import Map
@@ -25,7 +25,7 @@ from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.decider import Decider
 from threadline_server.runs.held_lease import held_lease
 from threadline_server.runs.options import RunOptions
-from threadline_server.runs.run_execution import RunExecution
+from threadline_server.runs.run_execution import RunExecution, RunLevels
 from threadline_server.runs.webhooks import Tell, tell_nobody
 
 SERVER = Actor(SERVER_USER, Role.SERVER)
@@ -43,6 +43,7 @@ class Workshop:
     options: RunOptions
     now_ms: Callable[[], int]
     tell: Tell = tell_nobody
+    levels: RunLevels = field(default_factory=RunLevels)
 
 
 async def work_on(shop: Workshop, session: SessionId) -> bool:
@@ -140,14 +141,26 @@ class SessionWork:
     def _prepared(self, run_id: str, agent: Agent) -> RunExecution:
         shop = self._shop
         return RunExecution(
-            shop.rooms, self._session, run_id, agent, self._fence, shop.options, shop.now_ms, shop.tell
+            shop.rooms,
+            self._session,
+            run_id,
+            agent,
+            self._fence,
+            shop.options,
+            shop.now_ms,
+            shop.tell,
+            shop.levels,
         )
 
     async def _execute(self, execution: RunExecution) -> None:
+        levels = self._shop.levels
+        levels.executing += 1
+        levels.attempts += 1
         try:
             await execution.run()
             await self._until_seen(execution.run_id)
         finally:
+            levels.executing -= 1
             self._execution = None
             self._wake.notify()
 

@@ -21,6 +21,7 @@ from threadline.document.values import text_of
 from threadline.errors import StoreError
 from threadline.ids import SessionId
 from threadline_server.backplane.base import Backplane
+from threadline_server.telemetry.metrics import Labelled
 
 KIND = "tally"
 EVERYBODY = "*"
@@ -82,6 +83,7 @@ class Tally:
         self._noted: dict[str, Day] = {}
         self._changed = Changed()
         self._since_start = Count()
+        self._ended = dict.fromkeys((str(status) for status in RunStatus if status.is_terminal), 0)
 
     def note(self, session: SessionId, run: Run) -> None:
         """Must not block. Runs that have not ended do not count."""
@@ -89,15 +91,18 @@ class Tally:
             return
         count = count_of(run)
         self._since_start.add(count)
+        self._ended[str(run.status)] += 1
         at = datetime.fromtimestamp(run.ended_at / 1000, UTC)
         for whose in {EVERYBODY, text_of(run.requested_by.get("user"), EVERYBODY)}:
             day = self._noted.setdefault(_place(whose, at), defaultdict(Count))
             day[run.agent, at.hour].add(count)
         self._changed.notify()
 
-    def stats(self) -> dict[str, float]:
+    def stats(self) -> dict[str, float | Labelled]:
+        """Of this process since its start."""
         counts = asdict(self._since_start)
-        return {f"{name}_total": counts[name] for name in ("runs", "completed", "failed", "cancelled")}
+        totals = {f"{name}_total": counts[name] for name in ("runs", "completed", "failed", "cancelled")}
+        return {**totals, "tokens_total": counts["tokens"], "ended_total": Labelled("status", self._ended)}
 
     async def run(self) -> None:
         while True:

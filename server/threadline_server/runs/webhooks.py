@@ -78,7 +78,7 @@ class Webhooks:
             self._dropped += 1
 
     def stats(self) -> dict[str, float]:
-        return {"sent": self._sent, "dropped": self._dropped, "queued": self._queue.qsize()}
+        return {"sent_total": self._sent, "dropped_total": self._dropped, "queued": self._queue.qsize()}
 
     async def run(self) -> None:
         async with self._client, asyncio.TaskGroup() as tasks:

@@ -80,7 +80,14 @@ class Worker:
         return self._shop.holder
 
     def stats(self) -> dict[str, float]:
-        return {"sessions": len(self._working), "agents": len(self._shop.agents)}
+        levels = self._shop.levels
+        return {
+            "sessions": len(self._working),
+            "agents": len(self._shop.agents),
+            "executing": levels.executing,
+            "waiting": levels.waiting,
+            "attempts_total": levels.attempts,
+        }
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

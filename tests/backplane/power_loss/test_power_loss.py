@@ -88,7 +88,7 @@ async def test_redis_with_appendfsync_always_keeps_what_it_acknowledged(tmp_path
     async with asyncio.TaskGroup() as tasks:
         for n in range(8):
             tasks.create_task(write_and_tell(node, f"trip-{n}", recording, stop))
-        await eventually(lambda: node.stats()["turns_durable"] >= ACKNOWLEDGEMENTS / 2)
+        await eventually(lambda: node.stats()["turns_durable_total"] >= ACKNOWLEDGEMENTS / 2)
         stop.set()
     server.kill()
     await node.close()

@@ -14,16 +14,20 @@ from threadline_server.backplane.base import SessionRecord
 
 
 class RecentRecords:
-    """At most `most` rows, the longest unused leave first."""
+    """At most `most` rows, the longest unused leave first. `hits` and `misses` count what was asked for."""
 
     def __init__(self, most: int = 4096) -> None:
         self._most = most
         self._records: OrderedDict[SessionId, SessionRecord] = OrderedDict()
         self._changes = 0
+        self.hits = self.misses = 0
 
     def get(self, session: SessionId) -> SessionRecord | None:
         record = self._records.get(session)
-        if record is not None:
+        if record is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             self._records.move_to_end(session)
         return record
 

@@ -90,6 +90,7 @@ class EmbeddedBackplane:
         )
         self._sync_error: Exception | None = None
         self._compaction = asyncio.Lock()
+        self._repairs = 0
         self._open = False
 
     # opening and closing
@@ -231,19 +232,22 @@ class EmbeddedBackplane:
             return {}
         counts = self._appender.counts
         return {
-            "turns_taken": counts.taken,
-            "turns_durable": counts.durable,
-            "turns_refused": counts.refused,
-            "turns_repeated": counts.repeated,
+            "turns_taken_total": counts.taken,
+            "turns_durable_total": counts.durable,
+            "turns_refused_total": counts.refused,
+            "turns_repeated_total": counts.repeated,
             "turns_waiting": self._appender.pending,
-            "turn_bytes": counts.bytes,
-            "commits": counts.commits,
-            "commit_failures": counts.failures,
-            "commits_turned_away": counts.turned_away,
-            "syncs": self._syncer.syncs,
+            "turn_bytes_total": counts.bytes,
+            "commits_total": counts.commits,
+            "commit_failures_total": counts.failures,
+            "commits_turned_away_total": counts.turned_away,
+            "syncs_total": self._syncer.syncs,
             "wal_pages": self._appender.pages,
             "heads": len(self._heads),
             "followers": len(self._feeds),
+            "hole_repairs_total": self._repairs,
+            "record_cache_hits_total": self._recent.hits,
+            "record_cache_misses_total": self._recent.misses,
         }
 
     def _on_free(self) -> None:
@@ -387,6 +391,7 @@ class EmbeddedBackplane:
         return follower
 
     async def _repair(self, follower: Follower) -> None:
+        self._repairs += 1
         while True:
             try:
                 await follower.repair(self._read_log)

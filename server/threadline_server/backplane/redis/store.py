@@ -246,18 +246,18 @@ class RedisBackplane:
             return {}
         counts, replication = self._writer.counts, self._replication
         return {
-            "turns_taken": counts.taken,
-            "turns_durable": counts.durable,
-            "turns_refused": counts.refused,
-            "turns_sent_again": counts.sent_again,
+            "turns_taken_total": counts.taken,
+            "turns_durable_total": counts.durable,
+            "turns_refused_total": counts.refused,
+            "turns_sent_again_total": counts.sent_again,
             "turns_waiting": self._writer.pending,
             "turns_not_durable": self._not_durable,
-            "turn_bytes": counts.bytes,
-            "messages": self._subscriptions.messages,
+            "turn_bytes_total": counts.bytes,
+            "messages_total": self._subscriptions.messages,
             "subscriptions": len(self._subscriptions),
-            "subscription_breaks": self._subscriptions.breaks,
-            "hole_repairs": replication.repairs,
-            "lost_followers": replication.lost,
+            "subscription_breaks_total": self._subscriptions.breaks,
+            "hole_repairs_total": replication.repairs,
+            "lost_followers_total": replication.lost,
             "followers": len(replication.feeds),
         }
 
