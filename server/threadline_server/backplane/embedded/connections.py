@@ -48,6 +48,8 @@ class Connections:
         except sqlite3.Error as error:
             kind = Damaged if _is_damage(error) else StoreError
             raise kind(f"The store could not be read: {error}.") from error
+        except UnicodeDecodeError as error:
+            raise Damaged("The store could not be read: it holds text that is none.") from error
         finally:
             self._readers.append(connection)
 

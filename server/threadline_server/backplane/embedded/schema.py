@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from threadline.errors import StoreError
+from threadline_server.backplane.embedded.synced_mark import expect_synced
 
 FILE_NAME = "threadline.sqlite3"
 VERSION = 2
@@ -75,12 +76,13 @@ def prepare(directory: Path) -> None:
     """Make the file with its tables, or check those of one that is there. Raises StoreError."""
     path = directory / FILE_NAME
     try:
+        expect_synced(path)
         connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             _prepare(connection, path)
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # damage may be in the words that tell of it
         raise StoreError(f"{path} cannot be opened as a store: {error}.") from error
 
 

@@ -109,7 +109,7 @@ class EmbeddedBackplane:
             make_durable=self._syncer.add,
             fetch_head=lambda document: self._start(self._fetch_head(document)),
         )
-        self._syncer.start(f"{self.directory / FILE_NAME}-wal")
+        self._syncer.start(self.directory / FILE_NAME)
         self._closing = asyncio.Event()
         self._open = True
         ready = asyncio.Event()

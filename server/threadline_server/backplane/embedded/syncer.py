@@ -23,8 +23,10 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from threadline_server.backplane.base import Append
+from threadline_server.backplane.embedded.synced_mark import SyncedMark
 
 RETRY_S = 0.25
 _REWRITE_BYTES = 1 << 20
@@ -78,8 +80,9 @@ class Syncer:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="threadline-sync", daemon=True)
 
-    def start(self, wal: str) -> None:
-        self._fd = os.open(wal, os.O_RDWR | os.O_CLOEXEC)
+    def start(self, database: Path) -> None:
+        self._fd = os.open(f"{database}-wal", os.O_RDWR | os.O_CLOEXEC)
+        self._mark = SyncedMark(database)
         self._thread.start()
 
     def add(self, group: Sequence[Waiting]) -> None:
@@ -93,6 +96,7 @@ class Syncer:
         if self._thread.ident is not None:
             self._thread.join()
             os.close(self._fd)
+            self._mark.close()
 
     def _run(self) -> None:
         more = True
@@ -120,6 +124,7 @@ class Syncer:
             try:
                 if failed:
                     self._mend(self._fd, group)
+                frames = self._mark.frames()
                 self._sync(self._fd)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is not durable; told by on_state
                 failed = True
@@ -128,6 +133,8 @@ class Syncer:
                     return False
                 continue
             self.syncs += 1
+            if frames is not None:
+                self._mark.note(frames)
             if failed:
                 self._on_state(None)
             self._on_durable(group)

@@ -16,7 +16,14 @@ from typing import Any
 
 from threadline.errors import SessionDeleted, SessionNotFound, StoreError
 from threadline.ids import SessionId
-from threadline_server.backplane.base import SessionPage, SessionQuery, SessionRecord
+from threadline_server.backplane.base import (
+    Damaged,
+    DocumentName,
+    SessionPage,
+    SessionQuery,
+    SessionRecord,
+)
+from threadline_server.backplane.damage import checksum, expect
 from threadline_server.backplane.facets import (
     EXAMINED_PER_PAGE,
     Mark,
@@ -70,15 +77,36 @@ def _encode(record: SessionRecord) -> str:
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
-def _decode(session: SessionId, lineage: bytes, record: bytes, active: bytes) -> SessionRecord:
-    fields = json.loads(record)
+def _check(record: SessionRecord, row: str) -> int:
+    return checksum(record.id, record.lineage, row)
+
+
+def _decode(
+    session: SessionId, lineage: bytes, row: bytes, active: bytes, version: bytes, check: bytes | None
+) -> Versioned:
+    """Raises Damaged. `check` names the version of the row that it is of; earlier nodes leave it as it is."""
+    try:
+        of, _, kept = (check or b"").partition(b" ")
+        expect(
+            DocumentName(session),
+            "The record",
+            int(kept) if of == version else None,
+            *(session, lineage, row),
+        )
+        return Versioned(_read(session, lineage.decode(), row.decode(), int(active)), int(version))
+    except (ValueError, TypeError, AttributeError) as error:  # no row, or no text, or nothing at all
+        raise Damaged(f"The record of {session} is not what was written.") from error
+
+
+def _read(session: SessionId, lineage: str, row: str, active_ms: int) -> SessionRecord:
+    fields = json.loads(row)
     owner, created_ms, title, agent, status, parent, labels, members = fields + _EMPTY[len(fields) :]
     return SessionRecord(
         session,
-        lineage.decode(),
+        lineage,
         owner,
         created_ms,
-        int(active),
+        active_ms,
         title,
         agent,
         status,
@@ -97,7 +125,8 @@ class Catalogue:
     async def create(self, record: SessionRecord) -> SessionRecord:
         """The record that is there now. Raises SessionDeleted."""
         keys = session_keys(record.id)
-        arguments = (record.lineage, _encode(record), record.active_ms)
+        row = _encode(record)
+        arguments = (record.lineage, row, record.active_ms, _check(record, row))
         done = await self._links.run_script(keys.slot, Script.CREATE, (keys.session,), *arguments)
         if done == b"deleted":
             raise SessionDeleted(f"Session {record.id} was deleted.", session_id=record.id)
@@ -106,18 +135,18 @@ class Catalogue:
         return there.record
 
     async def get(self, session: SessionId) -> SessionRecord:
-        """Raises SessionNotFound, SessionDeleted."""
+        """Raises SessionNotFound, SessionDeleted, Damaged."""
         return (await self._find(session)).record
 
     async def _find(self, session: SessionId) -> Versioned:
         keys = session_keys(session)
-        names = ("lineage", "record", "active", "version", "deleted")
-        lineage, record, active, version, deleted = await self._links.call(
+        names = ("lineage", "record", "active", "version", "c", "deleted")
+        lineage, row, active, version, check, deleted = await self._links.call(
             keys.slot, "HMGET", keys.session, *names
         )
         if lineage is None:
             raise_missing(keys, deleted)
-        return Versioned(_decode(session, lineage, record, active), int(version))
+        return _decode(session, lineage, row, active, version, check)
 
     async def update(self, session: SessionId, changes: dict[str, object]) -> SessionRecord:
         """Raises SessionNotFound, SessionDeleted, TypeError."""
@@ -126,9 +155,9 @@ class Catalogue:
             there = await self._find(session)
             record = changed(there.record, changes)
             active: int | str = record.active_ms if "active_ms" in changes else ""
-            version = await self._links.run_script(
-                keys.slot, Script.UPDATE, (keys.session,), there.version, _encode(record), active
-            )
+            row = _encode(record)
+            arguments = (there.version, row, active, _check(record, row))
+            version = await self._links.run_script(keys.slot, Script.UPDATE, (keys.session,), *arguments)
             if version:
                 await self._index(Versioned(record, version))
                 return record
@@ -168,7 +197,7 @@ class Catalogue:
         if not await self._links.run_script(part.slot, Script.TOUCH, (part.places, part.warm), *arguments):
             try:
                 await self._index(await self._find(session))
-            except (SessionNotFound, SessionDeleted):
+            except (SessionNotFound, SessionDeleted, Damaged):
                 return
 
     # lists
@@ -239,7 +268,7 @@ class Catalogue:
         session = session_of(mark.session.encode("latin-1"))
         try:
             record = (await self._find(session)).record
-        except SessionNotFound:
+        except (SessionNotFound, Damaged):
             return None
         except SessionDeleted:
             await self._unlist(session)

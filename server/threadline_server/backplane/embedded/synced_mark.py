@@ -1,0 +1,134 @@
+"""How much of the WAL was durable, kept beside it: what tells damage from the end.
+
+SQLite takes a frame of the WAL whose checksum is wrong for the end of what was written, and drops it with all
+that follows. After a power cut that is right, nothing of it was synced. A bit that changed in what was synced
+looks the same to it; the mark says how many frames there must be at least. Formats of WAL and wal-index:
+https://www.sqlite.org/walformat.html.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from threadline_server.backplane.base import Damaged
+
+_WAL_HEADER = struct.Struct(">8I")  # magic, version, page size, checkpoints, two salts, two checksums
+_MAGIC = 0x377F0682  # the last bit says whether words of checksums are big-endian
+_INDEX_BYTES = 48  # of the header of the wal-index, which stands there twice
+_FRAMES_AT = 16
+_SALTS_AT, _SALTS_END = 32, 40
+_MARK = struct.Struct(">8sII")  # salts, frames, CRC-32 of both
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """How many frames the WAL with these salts has."""
+
+    salts: bytes
+    count: int
+
+
+class SyncedMark:
+    """`note` is for one thread; the file is not synced itself, since a mark that is too old does no harm."""
+
+    def __init__(self, database: Path) -> None:
+        self._index_fd = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = os.open(_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def frames(self) -> Frames | None:
+        """What the WAL has by now; None while a commit changes it."""
+        return _read_index(self._index_fd)
+
+    def note(self, frames: Frames) -> None:
+        """These are durable. Without a mark, damage goes unnoticed, so a disk that is full is no failure."""
+        body = _MARK.pack(frames.salts, frames.count, 0)[:-4]
+        with contextlib.suppress(OSError):
+            os.pwrite(self._fd, body + crc32(body).to_bytes(4, "big"), 0)
+
+    def close(self) -> None:
+        os.close(self._index_fd)
+        os.close(self._fd)
+
+
+def expect_synced(database: Path) -> None:
+    """Raises Damaged when the WAL lacks what was durable. To be called before anything else opens the store,
+    because the last connection that closes makes the end final.
+    """
+    mark = _read_mark(database)
+    wal = Path(f"{database}-wal")
+    if mark is None or not wal.is_file() or wal.stat().st_size < _WAL_HEADER.size:
+        return
+    with wal.open("rb") as file:
+        header = file.read(_WAL_HEADER.size)
+    if not _is_sound(header):
+        raise _damaged(database, 0, mark.count)
+    if header[16:24] != mark.salts:
+        return  # it was started over since, so everything noted is in the database
+    count = _recovered(database)
+    if count < mark.count:
+        raise _damaged(database, count, mark.count)
+
+
+def _damaged(database: Path, count: int, marked: int) -> Damaged:
+    return Damaged(
+        f"{database}-wal is damaged: of {marked} pages that were written for good only the first {count} can "
+        f"be read. Restore the directory from a backup; or delete {_path(database)} to go on without the "
+        "rest, which devices bring back as far as they have it."
+    )
+
+
+def _recovered(database: Path) -> int:
+    """The frames that SQLite takes. A connection that only reads leaves the WAL as it is."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=0)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+        fd = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            frames = _read_index(fd)
+        finally:
+            os.close(fd)
+    finally:
+        connection.close()
+    return 0 if frames is None else frames.count
+
+
+def _read_index(fd: int) -> Frames | None:
+    data = os.pread(fd, 2 * _INDEX_BYTES, 0)
+    first, second = data[:_INDEX_BYTES], data[_INDEX_BYTES:]
+    if first != second or len(first) < _INDEX_BYTES:
+        return None
+    (count,) = struct.unpack_from("=I", first, _FRAMES_AT)
+    return Frames(first[_SALTS_AT:_SALTS_END], count)
+
+
+def _read_mark(database: Path) -> Frames | None:
+    try:
+        data = Path(_path(database)).read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) != _MARK.size or crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+        return None
+    salts, count, _ = _MARK.unpack(data)
+    return Frames(salts, count) if count else None
+
+
+def _is_sound(header: bytes) -> bool:
+    magic, *_, first, second = _WAL_HEADER.unpack(header)
+    if magic & ~1 != _MAGIC:
+        return False
+    words = struct.unpack((">" if magic & 1 else "<") + "6I", header[:24])
+    one = two = 0
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        one = one + even + two & 0xFFFFFFFF
+        two = two + odd + one & 0xFFFFFFFF
+    return (one, two) == (first, second)
+
+
+def _path(database: Path) -> str:
+    return f"{database}-synced"
