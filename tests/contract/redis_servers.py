@@ -8,12 +8,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
+from tests.waiting import wait_until
 
 PATIENCE_S = 20.0
 SLOTS = 16384
@@ -53,21 +53,15 @@ class RedisServer:
             command += [f"--{name.replace('_', '-')}", value]
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        self._wait()
+        wait_until(self._answers, "Redis answered", patience_s=PATIENCE_S)
         return self
 
-    def _wait(self) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                with self.client as client:
-                    client.ping()
-                return
-            except RedisError:
-                assert self._process is not None
-                if self._process.poll() is not None or time.monotonic() > end:
-                    raise AssertionError((self.directory / "log").read_text()) from None
-                time.sleep(0.01)
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.directory / "log").read_text()
+        with contextlib.suppress(RedisError), self.client as client:
+            return bool(client.ping())
+        return False
 
     def signal(self, number: int) -> None:
         assert self._process is not None
@@ -101,12 +95,13 @@ def _form_cluster(servers: list[RedisServer]) -> None:
         _cluster(client, "SET-CONFIG-EPOCH", number + 1)
     for client in clients[1:]:
         _cluster(client, "MEET", "127.0.0.1", servers[0].port)
-    end = time.monotonic() + PATIENCE_S
+    wait_until(lambda: all(map(_is_formed, clients)), "the Cluster formed", patience_s=PATIENCE_S)
     for client in clients:
-        while "cluster_state:ok" not in _cluster(client, "INFO"):
-            assert time.monotonic() < end, "the Cluster did not form"
-            time.sleep(0.02)
         client.close()
+
+
+def _is_formed(client: Redis) -> bool:
+    return "cluster_state:ok" in _cluster(client, "INFO")
 
 
 def _cluster(client: Redis, *arguments: str | int) -> str:

@@ -15,6 +15,7 @@ from pycrdt import Doc
 from tests.faults.deployment import Deployment, deployment
 from tests.faults.injury import Injuries, Tally
 from tests.faults.roaming import Roamer
+from tests.waiting import until
 
 from threadline.document.digest import session_digest
 from threadline_server.backplane.base import DocumentName, NodeId
@@ -179,20 +180,19 @@ async def _digest_in(log: RedisBackplane, session: str) -> str:
 
 
 async def _until(condition: Callable[[], bool], what: str, roamers: Sequence[Roamer] = ()) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}: {_unsettled(roamers)}"
-        await asyncio.sleep(0.1)  # many devices: asking each frame would cost more than it tells
+    """Many devices: asking at each frame would cost more than it tells."""
+    await until(condition, what, patience_s=PATIENCE_S, every_s=0.1, told=lambda: _unsettled(roamers))
 
 
-def _unsettled(roamers: Sequence[Roamer]) -> list[str]:
-    return [
+def _unsettled(roamers: Sequence[Roamer]) -> str:
+    unsettled = [
         f"{roamer.raw.user}: durable {roamer.raw.durable_clock} of {roamer.raw.clock}, "
         f"closed {roamer.raw.close_code} {roamer.raw.document_closed}, open runs {roamer.unanswered()}, "
         f"refusals {roamer.refusals}"
         for roamer in roamers
         if not roamer.settled or roamer.unanswered()
     ]
+    return "; ".join([f"{len(unsettled)} devices", *unsettled[:5]])
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from functools import partial
 import pytest
 from tests.faults.deployment import Place, deployment
 from tests.faults.roaming import Roamer
+from tests.waiting import until
 
 NODES = 2
 DEVICES = 4
@@ -47,10 +47,8 @@ def _all_in(roamers: Sequence[Roamer]) -> bool:
 
 
 async def _until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        await asyncio.sleep(0.05)  # many devices: asking at each frame would cost more than it tells
+    """Many devices: asking at each frame would cost more than it tells."""
+    await until(condition, what, patience_s=PATIENCE_S, every_s=0.05)
 
 
 def _equal(roamers: Sequence[Roamer], session: str) -> bool:
