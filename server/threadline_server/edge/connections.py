@@ -32,7 +32,7 @@ class Connections:
         self._large_bytes = 0
         self._accepted_total = 0
         self.closed_total = 0
-        self.closings: dict[str, int] = {}
+        self.closings: dict[str, int] = {close.name: 0 for close in BY_CODE.values()} | {"other": 0}
         self._most_silent = max(1, math.ceil(limits.idle_timeout_s / limits.heartbeat_s))
 
     @property
@@ -96,6 +96,7 @@ class Connections:
     def stats(self) -> dict[str, float]:
         return {
             "connections": self._count,
+            "connections_allowed": self._max_connections,
             "connections_accepted_total": self._accepted_total,
             "connections_closed_total": self.closed_total,
             "large_message_bytes": self._large_bytes,
