@@ -149,9 +149,18 @@ class Roamer:
             await self.raw.flush()
 
     def _runs_changed(self, events: list[Any]) -> None:
+        """A run that came and ended while this device was away arrives whole."""
         for event in events:
-            if len(event.path) == 1 and isinstance(event.keys, dict) and "status" in event.keys:
-                self.ends[event.path[0]] += RunStatus(event.target["status"]).is_terminal
+            keys = event.keys if isinstance(event.keys, dict) else {}
+            if not event.path:
+                came = [run for run, change in keys.items() if change["action"] != "delete"]
+                self._count_ends({run: event.target[run] for run in came})
+            elif len(event.path) == 1 and "status" in keys:
+                self._count_ends({event.path[0]: event.target})
+
+    def _count_ends(self, changed: dict[str, Map[Any]]) -> None:
+        for run, fields in changed.items():
+            self.ends[run] += RunStatus(fields["status"]).is_terminal
 
     # what is owed, and what came of it
 
