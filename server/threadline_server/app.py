@@ -52,10 +52,10 @@ from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.admin import Watchtower
 from threadline_server.edge.http.api import HttpApi, build_api
-from threadline_server.edge.http.rate_limit import RateLimit, storage_at
+from threadline_server.edge.http.rate_limit import RateLimit, TurnedAway, storage_at
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http.tries import Tries
-from threadline_server.edge.http_protocol import HttpProtocol
+from threadline_server.edge.http_protocol import RequestBounds, bounded_by
 from threadline_server.edge.identity import Identity, TokenOptions
 from threadline_server.edge.node_book import NodeBook, NodeEntry
 from threadline_server.edge.occupancy import Occupancy
@@ -239,6 +239,7 @@ class Node(Core):
     streams:      every stream of server-sent events
     app:          the ASGI application, sockets included
     users, addresses: how much each has open
+    request_bounds, turned_away: what a request over HTTP may be, and how many were too much
     pairing:      gives out tokens for codes, None unless settings ask for it
     """
 
@@ -257,6 +258,8 @@ class Node(Core):
             new_lineage=uuid7,
             quota=SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic),
         )
+        self.request_bounds = _request_bounds(settings.pick(EdgeOptions))
+        self.turned_away = TurnedAway()
         self.users = Occupancy("documents open at once for one user", self._bound("max_connections_per_user"))
         self.addresses = Occupancy(
             "connections from one address", settings.pick(EdgeOptions).max_connections_per_address
@@ -296,6 +299,8 @@ class Node(Core):
         self.metrics.add("attachments", self._attachments.stats)
         self.metrics.add("authentication", self.identity.tokens.stats)
         self.metrics.add("http", lambda: {"streams": len(self.streams)})
+        self.metrics.add("http", self.request_bounds.stats)
+        self.metrics.add("http", self.turned_away.stats)
         self.health.add("accepting", lambda: self._accepting)
         self.health.add("store", lambda: self.backplane.healthy)
         self.health.add("connections", lambda: not self.connections.full)
@@ -337,7 +342,8 @@ class Node(Core):
         settings = self.settings
         if settings.auth != "none":
             bounds = settings.pick(EdgeOptions)
-            app.add_middleware(RateLimit, storage=storage_at(settings.redis), options=bounds)
+            storage = storage_at(settings.redis)
+            app.add_middleware(RateLimit, storage=storage, options=bounds, turned_away=self.turned_away)
         if settings.trusted_proxies:
             app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
         return app
@@ -432,7 +438,7 @@ async def running_server(
             door = serving(
                 node.app,
                 listener,
-                http_protocol=HttpProtocol,
+                http_protocol=bounded_by(node.request_bounds),
                 websocket_protocol=WebSocketProtocol,
                 send_away=node.send_away,
                 stop_grace_s=settings.stop_grace_s,
@@ -558,6 +564,10 @@ def _identity(backplane: Backplane, settings: Settings) -> Identity:
         return Identity(backplane, options, time.time, time.monotonic, way=settings.auth)
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+def _request_bounds(options: EdgeOptions) -> RequestBounds:
+    return RequestBounds(options.max_request_head_bytes, options.request_head_s, options.request_body_s)
 
 
 def _rules(settings: Settings) -> SessionRules:

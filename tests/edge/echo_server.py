@@ -99,12 +99,12 @@ async def echo_server(limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[EchoServ
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[int]:
+async def listening(app: ASGIApp, http: type[HttpProtocol] = HttpProtocol) -> AsyncIterator[int]:
     """uvicorn, as the server configures it; gives its port."""
     config = uvicorn.Config(
         app,
         port=0,
-        http=HttpProtocol,
+        http=http,
         ws=WebSocketProtocol,
         lifespan="off",
         log_config=None,

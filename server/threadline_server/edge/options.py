@@ -45,6 +45,15 @@ class EdgeOptions:
     max_attachment_bytes_per_session: int = 67_108_864
     """Size of all files attached to one session together."""
 
+    max_request_head_bytes: int = 32_768
+    """Request line and headers of one HTTP request or handshake."""
+
+    request_head_s: float = 20.0
+    """From opening a socket, or the first byte of a request, until its headers are there."""
+
+    request_body_s: float = 120.0
+    """From the headers of an HTTP request until its body is there."""
+
     requests_per_minute: int = 1_200
     """HTTP requests of one caller (its token, or its address) a minute."""
 

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import json
 import time
+from dataclasses import dataclass
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -34,19 +35,35 @@ def storage_at(redis: str | None) -> Storage:
     return MemoryStorage()
 
 
+@dataclass(slots=True)
+class TurnedAway:
+    """How many calls were too many, of callers and of addresses that failed to say who they are."""
+
+    requests: int = 0
+    refusals: int = 0
+
+    def stats(self) -> dict[str, float]:
+        return {
+            "requests_turned_away_total": self.requests,
+            "refusals_turned_away_total": self.refusals,
+        }
+
+
 class RateLimit:
     """ASGI middleware. Addresses of this machine may fail as often as they like: behind a proxy that is not
     trusted, everybody has one of these.
     """
 
-    def __init__(self, app: ASGIApp, storage: Storage, options: EdgeOptions) -> None:
+    def __init__(
+        self, app: ASGIApp, storage: Storage, options: EdgeOptions, turned_away: TurnedAway | None = None
+    ) -> None:
         self._app = app
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._requests = RateLimitItemPerMinute(max(1, options.requests_per_minute))
         self._refusals = RateLimitItemPerMinute(max(1, options.refusals_per_minute))
         self._on = bool(options.requests_per_minute)
         self._refusals_on = bool(options.refusals_per_minute)
-        self.turned_away_total = 0
+        self.turned_away = turned_away or TurnedAway()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(_GUARDED):
@@ -72,9 +89,6 @@ class RateLimit:
         if suspect and refused:
             await self._hit(self._refusals, "refusals", address)
 
-    def stats(self) -> dict[str, float]:
-        return {"turned_away_total": self.turned_away_total}
-
     async def _test(self, item: RateLimitItem, kind: str, key: str) -> bool:
         try:
             return await self._limiter.test(item, kind, key)
@@ -90,7 +104,10 @@ class RateLimit:
             return True
 
     async def _turn_away(self, send: Send, item: RateLimitItem, kind: str, key: str) -> None:
-        self.turned_away_total += 1
+        if kind == "requests":
+            self.turned_away.requests += 1
+        else:
+            self.turned_away.refusals += 1
         try:
             reset_s = (await self._limiter.get_window_stats(item, kind, key)).reset_time - time.time()
         except StorageError:
