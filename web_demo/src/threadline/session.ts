@@ -24,6 +24,7 @@ import { Messages, type Message, type NewMessage } from "./messages.ts";
 import { Presence } from "./presence.ts";
 import type { CloseReason } from "./protocol/close_codes.ts";
 import type { Hello, Notice } from "./protocol/notices.ts";
+import { ReadMarkers } from "./read_markers.ts";
 import { draftOf, replay, type Recovery } from "./recovery.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
 import { Run } from "./run.ts";
@@ -66,6 +67,7 @@ export class Session extends Emitter<SessionEvents> {
   readonly runs: Runs;
   readonly intents: Intents;
   readonly draft: Draft;
+  readonly read: ReadMarkers;
   readonly presence: Presence;
 
   readonly #connection: Connection;
@@ -102,7 +104,9 @@ export class Session extends Emitter<SessionEvents> {
     this.counters = new Counters(shared);
     this.runs = new Runs(shared);
     this.intents = new Intents(shared, { user, device });
-    this.draft = new Draft(this.#holder(() => this.#companion, this.#companionOrigin, () => undefined));
+    const mine = this.#holder(() => this.#companion, this.#companionOrigin, () => undefined);
+    this.draft = new Draft(mine);
+    this.read = new ReadMarkers(mine, options.device);
     this.presence = new Presence(() => this.#replica.awareness);
     this.#undo = this.#observe();
   }

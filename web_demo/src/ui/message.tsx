@@ -25,7 +25,7 @@ interface UserProps extends Versions {
 }
 
 /** What a person said: dim until the server has it. */
-export function UserMessage({ message, model, version, of }: UserProps): JSX.Element {
+export const UserMessage = memo(function UserMessage({ message, model, version, of }: UserProps): JSX.Element {
   const { chat, versions } = words();
   const mine = message.author.user === model.session.user;
   const sent = message.seq !== undefined;
@@ -67,7 +67,7 @@ export function UserMessage({ message, model, version, of }: UserProps): JSX.Ele
       </div>
     </article>
   );
-}
+});
 
 /** `< 2/3 >` where there are versions; it chooses for this device alone. */
 function VersionSwitch({ message, model, version, of }: Versions & { message: string; model: SessionModel }): JSX.Element | null {

@@ -2,6 +2,7 @@
 
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Intent, Json, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
+import { Reading } from "./reading.ts";
 import { lineOf, parentOf, type Choices, type Placed } from "../threadline/document/branches.ts";
 import type { SendOptions } from "../threadline/index.ts";
 import { AttachingFiles } from "./attaching.ts";
@@ -31,6 +32,7 @@ export class SessionModel {
   readonly resetting = signal(false);
   /** What lies over the conversation, if anything. */
   readonly drawer = signal<"timeline" | "glass" | undefined>(undefined);
+  readonly reading: Reading;
   /** Files that go with the next message. */
   readonly attaching: AttachingFiles;
   /** The message of one's own that is being edited. */
@@ -43,6 +45,7 @@ export class SessionModel {
     this.session = session;
     this.attaching = new AttachingFiles(session);
     this.messages = signal(session.messages.all());
+    this.reading = new Reading(session, this.messages);
     this.line = computed(() => lineOf(this.messages.value, this.choices.value));
     this.runs = signal(session.runs.all());
     this.asked = signal(undecided(session));
@@ -59,6 +62,7 @@ export class SessionModel {
       session.on("change", () => this.#schedule()),
       session.on("status", () => this.#readStatus()),
       session.on("presence", () => (this.present.value = session.presence.all())),
+      this.reading.begin(),
     ];
   }
 

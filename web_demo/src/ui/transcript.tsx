@@ -1,79 +1,67 @@
 import { useComputed, useSignal } from "@preact/signals";
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
+import { memo } from "preact/compat";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Placed } from "../threadline/document/branches.ts";
 import type { Message, RunSnapshot } from "../threadline/index.ts";
 import { copyText } from "./clipboard.ts";
 import { Icon } from "./icons.tsx";
 import { AskedAnswer, AssistantMessage, PendingAnswer, UserMessage } from "./message.tsx";
+import { useRowWindow, type RowWindow } from "./row_window.ts";
 import type { SessionModel } from "./session_model.ts";
 import { words } from "./words/words.ts";
-
-/** So many messages are drawn at first, and so many more each time one asks for earlier ones. */
-const PAGE = 80;
-const NEAR_END_PX = 80;
 
 /** The conversation, newest at the bottom; it stays at the bottom while one is there. */
 export function Transcript({ model }: { model: SessionModel }): JSX.Element {
   const { chat } = words();
-  const log = useRef<HTMLDivElement>(null);
-  const atEnd = useSignal(true);
-  const most = useSignal(PAGE);
   const runs = useComputed(() => byMessage(model.runs.value));
-  const line = model.line.value.filter((placed) => !makesWay(placed, runs.value));
-  const shown = line.slice(-most.value);
+  const line = useComputed(() => model.line.value.filter((placed) => !makesWay(placed, runs.value)));
+  const keys = useComputed(() => line.value.map(({ message }) => message.id));
+  const rows = useRowWindow(keys.value);
+  const { range, atEnd } = rows;
+  const last = line.value.at(-1);
+  // What is new may be known before it is among the messages of this frame.
+  const firstNew = useComputed(() => keys.value.find((id) => id === model.reading.firstNew.value)).value;
 
   const newest = model.messages.value.at(-1);
   useLayoutEffect(() => {
-    if (newest && isFromHere(newest, model)) atEnd.value = true;
+    if (newest && isFromHere(newest, model)) rows.toEnd();
   }, [newest?.id]);
-  useLayoutEffect(() => {
-    if (atEnd.value && log.current) log.current.scrollTop = log.current.scrollHeight;
+  useEffect(() => {
+    if (firstNew) rows.toRow(firstNew);
+  }, [firstNew]);
+  useEffect(() => {
+    if (atEnd.value) model.reading.seenToEnd();
   });
-  useStayAtEnd(log, () => atEnd.peek());
-
-  const scrolledTo = useRef(0);
-  const onScroll = (): void => {
-    const { scrollTop, scrollHeight, clientHeight } = log.current!;
-    // Only a person scrolls up; what streams in moves the end away without moving the view.
-    if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) atEnd.value = true;
-    else if (scrollTop < scrolledTo.current - 1) atEnd.value = false;
-    scrolledTo.current = scrollTop;
-  };
-  const toEnd = (): void => {
-    atEnd.value = true;
-    log.current?.scrollTo({ top: log.current.scrollHeight });
-  };
   return (
     <>
       <div
         class="transcript"
-        ref={log}
+        ref={rows.log}
         role="log"
         aria-label={chat.log}
         aria-live="off"
         tabIndex={0}
         data-testid="transcript"
-        onScroll={onScroll}
+        onScroll={rows.onScroll}
         onClick={copyCode}
       >
         <div class="column">
-          {shown.length < line.length && (
-            <button class="button earlier" type="button" onClick={() => (most.value += PAGE)}>
-              {chat.earlier}
-            </button>
-          )}
-          {line.length === 0 && <Empty model={model} />}
-          {shown.map((placed) => (
-            <Line key={placed.message.id} placed={placed} last={placed === line.at(-1)} runs={runs.value} model={model} />
+          {line.value.length === 0 && <Empty model={model} />}
+          <div class="undrawn" ref={rows.before} />
+          {line.value.slice(range.from, range.to).map((placed) => (
+            <Row key={placed.message.id} id={placed.message.id} rows={rows} isNew={placed.message.id === firstNew}>
+              <Line placed={placed} last={placed === last} runs={runs.value} model={model} />
+            </Row>
           ))}
+          <div class="undrawn" ref={rows.after} />
         </div>
       </div>
       <Announcer model={model} />
       <div class="composer-top">
         {!atEnd.value && (
           <div class="latest">
-            <button class="button" type="button" onClick={toEnd}>
+            <button class="button" type="button" data-testid="to-end" onClick={rows.toEnd}>
               <Icon name="chevron" />
               {chat.latest}
             </button>
@@ -81,6 +69,30 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
         )}
       </div>
     </>
+  );
+}
+
+interface RowProps {
+  id: string;
+  rows: RowWindow;
+  /** Whether what is new to the person begins here. */
+  isNew: boolean;
+  children: ComponentChildren;
+}
+
+/** One message with the space beneath it, whose height is followed. */
+function Row({ id, rows, isNew, children }: RowProps): JSX.Element {
+  const element = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => rows.observe(element.current!, id), [id]);
+  return (
+    <div class="row-of-log" ref={element}>
+      {isNew && (
+        <div class="new-line" role="separator" data-testid="new-line">
+          <span>{words().chat.newHere}</span>
+        </div>
+      )}
+      {children}
+    </div>
   );
 }
 
@@ -113,8 +125,8 @@ interface LineProps {
   model: SessionModel;
 }
 
-/** A message; beneath a question, the run that has not written a word yet. */
-function Line({ placed, last, runs, model }: LineProps): JSX.Element {
+/** A message; beneath a question, the run that has not written a word yet. Drawn again only when one of them changed. */
+const Line = memo(function Line({ placed, last, runs, model }: LineProps): JSX.Element {
   const { message, version, versions } = placed;
   const which = { version, of: versions.length };
   if (message.role !== "user") {
@@ -129,7 +141,7 @@ function Line({ placed, last, runs, model }: LineProps): JSX.Element {
       {!run && message.seq && isAsked(model, message.id) && <AskedAnswer />}
     </>
   );
-}
+});
 
 function isAsked(model: SessionModel, message: string): boolean {
   return model.asked.value.some(({ fields }) => fields["message"] === message);
@@ -178,21 +190,6 @@ function Announcer({ model }: { model: SessionModel }): JSX.Element {
       {text}
     </div>
   );
-}
-
-/** Keeps the end in view when something above it grows: an opened card, highlighted code, a keyboard. */
-function useStayAtEnd(log: { current: HTMLDivElement | null }, atEnd: () => boolean): void {
-  useEffect(() => {
-    const element = log.current;
-    const content = element?.firstElementChild;
-    if (!element || !content) return undefined;
-    const observer = new ResizeObserver(() => {
-      if (atEnd()) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(content);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 }
 
 const COPIED_MS = 1_500;

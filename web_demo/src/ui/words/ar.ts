@@ -80,7 +80,7 @@ export const ar: Words = {
       "Hotels in Paris next Friday, for two nights",
       "What can you do?",
     ],
-    earlier: "عرض الرسائل الأقدم",
+    newHere: "جديد منذ كنت هنا",
     latest: "إلى الأحدث",
     sending: "جارٍ الإرسال…",
     waitingToSend: "تُرسل عند عودتك إلى الاتصال",

@@ -80,7 +80,7 @@ export const de: Words = {
       "Hotels in Paris next Friday, for two nights",
       "What can you do?",
     ],
-    earlier: "Frühere Nachrichten zeigen",
+    newHere: "Neu, seit du hier warst",
     latest: "Zum Neuesten",
     sending: "Wird gesendet…",
     waitingToSend: "Wird gesendet, wenn du wieder online bist",

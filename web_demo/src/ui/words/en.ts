@@ -79,7 +79,7 @@ export const en = {
       "Hotels in Paris next Friday, for two nights",
       "What can you do?",
     ],
-    earlier: "Show earlier messages",
+    newHere: "New since you were here",
     latest: "Jump to latest",
     sending: "Sending…",
     waitingToSend: "Sends when you are back online",

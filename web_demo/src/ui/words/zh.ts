@@ -80,7 +80,7 @@ export const zh: Words = {
       "Hotels in Paris next Friday, for two nights",
       "What can you do?",
     ],
-    earlier: "显示更早的消息",
+    newHere: "你上次离开后的新消息",
     latest: "跳到最新",
     sending: "正在发送…",
     waitingToSend: "恢复在线后发送",
