@@ -85,16 +85,23 @@ async function change(current: Client | undefined, id: string | undefined): Prom
   opening.value = true;
   try {
     const session = await current.open(id);
+    performance.mark("threadline open");
     const model = new SessionModel(session);
     open.value = model;
     model.onDispose(notifyOf(model, () => titleOf(model)));
     model.onDispose(effect(() => rememberSession(current.user, id, titleOf(model))));
-    model.onDispose(effect(() => void (model.synced.value && refreshList())));
+    model.onDispose(effect(() => void (model.synced.value && arrived())));
   } catch (error) {
     openError.value = error instanceof Error ? error.message : String(error);
   } finally {
     opening.value = false;
   }
+}
+
+/** Everything that the server has is here. */
+function arrived(): void {
+  performance.mark("threadline synced");
+  void refreshList();
 }
 
 /** A session's title, or the first words that were said in it. */
