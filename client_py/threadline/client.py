@@ -1,4 +1,4 @@
-"""A device's client: one connection, the sessions open on it, and the server's HTTP API beside them.
+"""A device's client: its connections, the sessions open on them, and the server's HTTP API beside them.
 
 async with threadline.connect("http://127.0.0.1:8000", token="ada") as client:
     session = await client.open("trip")
@@ -17,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from threadline.backoff import Backoff
-from threadline.connection import Connection
+from threadline.connections import Connections
 from threadline.devices import Devices
 from threadline.errors import ConfigurationError, SessionNotFound, Unauthorized
 from threadline.http_api import HttpApi, Unreachable
@@ -56,7 +56,7 @@ def connect(
 
 
 class Client:
-    """connection:     the one WebSocket; `connection.problem` says why there is none
+    """connections:    its WebSockets; `connections.problem` says why one is missing
     user:           who the server says we are; empty until it has
     set_aside:      copies that could not go on, with the reasons
     sessions, conversations, agents, metrics, devices, members, invitations:   the HTTP API
@@ -77,8 +77,8 @@ class Client:
         self.user = parse_user_id(user) if user else ""
         self.device = device
         self.token = Token(token)
-        self.connection = Connection(_sync_url(self.url), self.token, backoff=backoff, tls=tls)
-        self.connection.on_change = self._connection_changed
+        self.connections = Connections(_sync_url(self.url), self.token, backoff=backoff, tls=tls)
+        self.connections.on_change = self._connection_changed
         self.store = OfflineStore(store) if store is not None else None
         self.set_aside: list[SetAside] = []
         self.api = HttpApi(self.url, self.token)
@@ -104,7 +104,7 @@ class Client:
             stack.callback(self._end_tasks)
             with contextlib.suppress(Unauthorized):  # the connection tries again, and says so
                 await self.token.refresh()
-            self.spawn(self.connection.run())
+            self.spawn(self.connections.run())
             if self.store is not None:
                 self.spawn(self.store.run())
             self._stack = stack.pop_all()
@@ -119,7 +119,7 @@ class Client:
         for session in list(self._open.values()):
             session.leave()
         try:
-            await self.connection.say_farewell(FAREWELL_TIMEOUT_S)
+            await self.connections.say_farewell(FAREWELL_TIMEOUT_S)
         finally:
             await self._stack.aclose()  # an error of the block passes as it is, not in a group
 
@@ -190,6 +190,7 @@ class Client:
                 "give each user a file."
             )
         self.user = hello.user
+        self.connections.allow(hello.limits)
         if self.store is not None and self._store_user is None:
             self._store_user = hello.user
             self.spawn(self.store.bind(hello.user))

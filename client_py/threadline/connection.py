@@ -1,4 +1,4 @@
-"""One WebSocket for all documents of a client, which comes back by itself.
+"""One WebSocket for many documents of a client, which comes back by itself.
 
 What is said on it is the channels' affair; here are the socket, the order of frames, the renewal of presence
 and the waits. A close with 44xx stops every document with its reason; anything else is followed by another
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -30,6 +31,8 @@ from threadline.token import Token
 OPEN_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 2.0
 PING_EVERY_S = 20.0
+JOINING_AT_ONCE = DEFAULT_LIMITS.max_pending_documents // 2
+"""Documents of a socket that have said hello and are not let in yet; more wait here for their turn."""
 MAX_MESSAGE_BYTES = DEFAULT_LIMITS.max_step2_bytes + DEFAULT_LIMITS.max_frame_bytes
 
 _log = logging.getLogger("threadline.connection")
@@ -48,6 +51,7 @@ class Connection:
         self._backoff = backoff if backoff is not None else Backoff()
         self._tls = tls
         self._channels: dict[str, Channel] = {}
+        self._to_join: deque[Channel] = deque()
         self._departing: list[bytes] = []
         self._leaving: dict[str, int] = {}
         self._socket: ClientConnection | None = None
@@ -56,6 +60,14 @@ class Connection:
         self._hurry = asyncio.Event()
         self._failures = 0
         self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def documents(self) -> int:
+        """Documents that the server has on this socket, or had and is still being told to leave."""
+        return len(self._channels) + len(self._leaving)
+
+    def __contains__(self, channel: Channel) -> bool:
+        return self._channels.get(channel.name) is channel
 
     @property
     def is_open(self) -> bool:
@@ -67,9 +79,7 @@ class Connection:
         return self._socket is None and self._failures > 0
 
     def add(self, channel: Channel) -> None:
-        """Join a document. Raises ConfigurationError where it is joined already."""
-        if channel.name in self._channels:
-            raise ConfigurationError(f"The document {channel.name} is open on this client already.")
+        """Join a document that is not joined here."""
         self._channels[channel.name] = channel
         channel.wake = self._wake.notify
         channel.on_comes_back = partial(self._come_back, channel)
@@ -78,7 +88,7 @@ class Connection:
 
     def remove(self, channel: Channel) -> None:
         """Leave a document: it is told to the server, and nothing of it is received any more."""
-        if self._channels.get(channel.name) is not channel:
+        if channel not in self:
             return
         del self._channels[channel.name]
         farewell = channel.leave()
@@ -86,12 +96,13 @@ class Connection:
             self._leaving[channel.name] = self._leaving.get(channel.name, 0) + 1
         self._departing += [hocuspocus.encode(channel.name, message) for message in farewell]
         channel.disconnected()
+        self._join_waiting()
         self._wake.notify()
 
     def rejoin(self, channel: Channel) -> None:
         """Say hello for a document that is new or starts over, if there is a socket."""
         if self._socket is not None and channel.name not in self._leaving:
-            channel.connected()
+            self._join(channel)
         self._wake.notify()
 
     async def say_farewell(self, timeout_s: float) -> None:
@@ -157,8 +168,8 @@ class Connection:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                for channel in self._all():
-                    channel.connected()
+                self._to_join.extend(self._all())
+                self._join_waiting()
                 tasks.create_task(self._send(socket))
                 tasks.create_task(self._renew())
                 await self._receive(socket)
@@ -166,6 +177,7 @@ class Connection:
             raise _first(group) from None
         finally:
             self._socket = self._tasks = None
+            self._to_join.clear()
             for channel in self._all():
                 channel.disconnected()
             self.on_change()
@@ -190,8 +202,23 @@ class Connection:
         if channel is None:
             return
         channel.receive(frame.message)
+        if self._to_join:
+            self._join_waiting()
         if channel.phase is Phase.LIVE:
             self._backoff.reset()
+
+    def _join(self, channel: Channel) -> None:
+        self._to_join.append(channel)
+        self._join_waiting()
+
+    def _join_waiting(self) -> None:
+        """Say hello for documents in their order, a few at once."""
+        joining = sum(channel.phase is Phase.AUTHENTICATING for channel in self._channels.values())
+        while self._to_join and joining < JOINING_AT_ONCE:
+            channel = self._to_join.popleft()
+            if channel in self and channel.phase is Phase.OFFLINE:
+                channel.connected()
+                joining += 1
 
     def _left(self, frame: hocuspocus.ServerFrame, next_channel: Channel | None) -> None:
         """Until the server has confirmed a farewell, what it says of that document is of its former life."""
@@ -203,7 +230,7 @@ class Connection:
         if not self._leaving[frame.address]:
             del self._leaving[frame.address]
             if next_channel is not None:
-                next_channel.connected()
+                self._join(next_channel)
 
     async def _send(self, socket: ClientConnection) -> None:
         while True:
@@ -238,8 +265,7 @@ class Connection:
 
     async def _join_later(self, channel: Channel) -> None:
         await asyncio.sleep(self._backoff.next_s())
-        if self._channels.get(channel.name) is channel and channel.phase is Phase.OFFLINE:
-            channel.connected()
+        self._join(channel)
 
     def _token_wanted(self, channel: Channel) -> None:
         if self._tasks is not None:

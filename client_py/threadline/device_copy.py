@@ -7,7 +7,7 @@ from typing import Protocol
 
 from threadline.changed import Changed
 from threadline.channel import Channel, Phase, Stopped
-from threadline.connection import Connection
+from threadline.connections import Connections
 from threadline.offline_file import OwnRange, SetAside
 from threadline.offline_store import OfflineStore
 from threadline.presence import Presence
@@ -39,7 +39,7 @@ class DeviceCopy:
     def __init__(
         self,
         name: str,
-        connection: Connection,
+        connections: Connections,
         store: OfflineStore | None,
         device: str,
         changed: Changed,
@@ -50,7 +50,7 @@ class DeviceCopy:
         self.role = ""
         self.changed = changed
         self.was_kept = False
-        self._connection = connection
+        self._connections = connections
         self._store = store
         self._device = device
         self._owner = owner
@@ -69,6 +69,11 @@ class DeviceCopy:
         """Whether the server may still say something about it."""
         return self.channel.phase not in (Phase.OFFLINE, Phase.STOPPED)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """There is no connection for it right now."""
+        return self._connections.has_failed(self.name)
+
     async def load(self) -> None:
         """Take up what the store has of this document."""
         copy = await self._store.load(self.name) if self._store is not None else None
@@ -83,11 +88,11 @@ class DeviceCopy:
         self.channel.version = 1 if self._earlier else 0
 
     def join(self) -> None:
-        self._connection.add(self.channel)
+        self._connections.add(self.channel)
 
     def leave(self) -> None:
         """Nothing of this document is sent or received any more."""
-        self._connection.remove(self.channel)
+        self._connections.remove(self.channel)
         self.replica.on_update = _ignore
 
     async def set_aside(self, stopped: Stopped) -> SetAside:
@@ -112,7 +117,7 @@ class DeviceCopy:
         if not same_session:
             self.lineage = ""
         self.channel.start_over(self.replica, self.presence)
-        self._connection.rejoin(self.channel)
+        self._connections.rejoin(self.channel)
 
     # what the channel tells
 
@@ -173,7 +178,7 @@ class DeviceCopy:
                 self._store.keep_own(self.name, OwnRange(own.client, own.written, own.written))
 
     def _credentials(self) -> Credentials:
-        return Credentials(self._connection.token.value, self._device, self.lineage)
+        return Credentials(self._connections.token.value, self._device, self.lineage)
 
 
 def _ignore(update: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 from threadline.actors import Actor, Role
 from threadline.changed import Changed
-from threadline.channel import Stopped
+from threadline.channel import Phase, Stopped
 from threadline.device_copy import DeviceCopy
 from threadline.document.companion import CompanionDocument
 from threadline.document.intents import Intent, OnBusy, RunIntent, TitleIntent, write_intent
@@ -43,6 +43,8 @@ MAX_RECOVERIES = 3
 
 
 SETTLE_TIMEOUT_S = 5.0
+
+SavedWord = Literal["saved", "saving", "offline", "failed"]
 
 
 class Asked(TypedDict):
@@ -85,7 +87,7 @@ class LiveSession(Session):
 
     def _copy(self, name: str) -> DeviceCopy:
         return DeviceCopy(
-            name, self._client.connection, self._client.store, self._client.device, self.changed, self
+            name, self._client.connections, self._client.store, self._client.device, self.changed, self
         )
 
     def _show(self) -> None:
@@ -127,6 +129,20 @@ class LiveSession(Session):
     def is_saved(self) -> bool:
         """Everything made on this device is durable on the server."""
         return self._main.channel.is_saved and self._mine.channel.is_saved
+
+    @property
+    def saved_word(self) -> SavedWord:
+        """What a person needs to know of where their changes are.
+
+        `saved`: everything made here is durable. `saving`: on its way, for as long as a server without its
+        store takes. `offline`: kept here until there is a connection. `failed`: the server did not take it
+        and will not (`problem` says why).
+        """
+        if self.problem is not None:
+            return "failed"
+        if self.is_saved:
+            return "saved"
+        return "offline" if self._main.channel.phase is Phase.OFFLINE else "saving"
 
     @property
     def waiting(self) -> int:
@@ -258,7 +274,7 @@ class LiveSession(Session):
     def _is_ready(self) -> bool:
         if self._main.is_live and self._mine.is_live:
             return True
-        return bool(self.user_id) and self._client.connection.has_failed
+        return bool(self.user_id) and (self._main.is_cut_off or self._mine.is_cut_off)
 
     async def _refused(self, problem: Stopped) -> None:
         """A copy of another session is kept for the user, so that the next `open` joins the one there is."""
@@ -268,7 +284,7 @@ class LiveSession(Session):
         raise self._error()
 
     def _why_not(self) -> str:
-        problem = self._client.connection.problem or "it does not answer"
+        problem = self._client.connections.problem or "it does not answer"
         return f"The server cannot be reached ({problem}), and there is no copy of {self.id} here."
 
     def inherit(self, parent: LiveSession) -> None:
