@@ -151,11 +151,10 @@ class Roamer:
     def _runs_changed(self, events: list[Any]) -> None:
         """A run that came and ended while this device was away arrives whole."""
         for event in events:
-            keys = event.keys if isinstance(event.keys, dict) else {}
             if not event.path:
-                came = [run for run, change in keys.items() if change["action"] != "delete"]
+                came = [run for run, change in event.keys.items() if change["action"] != "delete"]
                 self._count_ends({run: event.target[run] for run in came})
-            elif len(event.path) == 1 and "status" in keys:
+            elif len(event.path) == 1 and "status" in event.keys:
                 self._count_ends({event.path[0]: event.target})
 
     def _count_ends(self, changed: dict[str, Map[Any]]) -> None:
