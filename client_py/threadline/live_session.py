@@ -30,6 +30,7 @@ from threadline.protocol.notices import Hello, Notice
 from threadline.recovery import Recovery, check_message, replay
 from threadline.refusals import error_of
 from threadline.run import Run
+from threadline.saved import Saved
 from threadline.session import Session
 from threadline.sharing import DAY_S
 from threadline.transcript import CompactionRequest, NewMessage, compaction_of
@@ -43,8 +44,6 @@ MAX_RECOVERIES = 3
 
 
 SETTLE_TIMEOUT_S = 5.0
-
-SavedWord = Literal["saved", "saving", "offline", "failed"]
 
 
 class Asked(TypedDict):
@@ -131,18 +130,14 @@ class LiveSession(Session):
         return self._main.channel.is_saved and self._mine.channel.is_saved
 
     @property
-    def saved_word(self) -> SavedWord:
-        """What a person needs to know of where their changes are.
-
-        `saved`: everything made here is durable. `saving`: on its way, for as long as a server without its
-        store takes. `offline`: kept here until there is a connection. `failed`: the server did not take it
-        and will not (`problem` says why).
-        """
+    def saved_word(self) -> Saved:
+        """What a person needs to know of where their changes are."""
         if self.problem is not None:
-            return "failed"
+            return Saved("failed", self.waiting)
         if self.is_saved:
-            return "saved"
-        return "offline" if self._main.channel.phase is Phase.OFFLINE else "saving"
+            return Saved("saved", 0)
+        offline = self._main.channel.phase is Phase.OFFLINE
+        return Saved("offline" if offline else "saving", self.waiting)
 
     @property
     def waiting(self) -> int:

@@ -19,6 +19,7 @@ from threadline.document.lifecycle import RunStatus
 from threadline.document.session_document import SessionDocument
 from threadline.ids import new_entry_id
 from threadline.live_session import LiveSession
+from threadline.saved import Saved
 from threadline_server.app import RunningServer, running_server
 from threadline_server.settings import load
 
@@ -111,17 +112,19 @@ async def test_while_redis_is_away_devices_wait_to_be_saved_and_recover_by_thems
         async with node(redis) as a, node(redis) as b, device(a, "ada") as ada, device(b, "bob") as bob:
             ada["before"] = 1
             await ada.saved()
+            assert ada.saved_word == Saved("saved", 0)
             assert (await until_ready(a, True))["store"]
             redis.kill()
             assert not (await until_ready(a, False))["store"]
             ada["meanwhile"] = 2
             async with httpx.AsyncClient(base_url=a.url) as client:
                 assert (await client.get("/livez")).status_code == 200
-            assert not ada.is_saved
+            assert ada.saved_word == Saved("saving", 1)
             assert ada.is_live
             await asyncio.to_thread(redis.start)
             async with asyncio.timeout(PATIENCE_S):
                 await ada.saved()
+                assert ada.saved_word == Saved("saved", 0)
                 await bob.until(lambda: "meanwhile" in bob)
             await until_ready(a, True)
             await until_ready(b, True)
