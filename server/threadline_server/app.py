@@ -82,6 +82,7 @@ from threadline_server.telemetry.garbage import Garbage
 from threadline_server.telemetry.health import Health
 from threadline_server.telemetry.loop_lag import LoopLag
 from threadline_server.telemetry.metrics import Labelled, Metrics
+from threadline_server.telemetry.tracing import Tracing
 from threadline_server.upkeep.expiry import Expiry
 from threadline_server.upkeep.rounds import Chore, Rounds
 
@@ -106,6 +107,7 @@ class Core:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.backplane = build_backplane(settings)
+        self.tracing = _tracing(settings, self.backplane)
         self.rooms = Rooms(
             self.backplane,
             settings.room_options,
@@ -114,6 +116,7 @@ class Core:
             report=_report_room_failure,
             rules=_rules(settings),
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
+            tracing=self.tracing,
         )
         self.webhooks = _webhooks(settings)
         self.tally = Tally(self.backplane)
@@ -150,6 +153,7 @@ class Core:
                 now_ms=unix_ms,
                 report=_report_run_failure,
                 tell=self._told,
+                tracing=self.tracing,
             )
         except ConfigurationError as error:
             raise CouldNotStart(error.message) from error
@@ -210,6 +214,8 @@ class Core:
             stack.push_async_callback(self.tally.flush)
             await refuse_sealed(self.backplane)
             stack.enter_context(self._garbage.watched())
+            if self.tracing is not None:
+                stack.push_async_callback(asyncio.to_thread, self.tracing.close)
             await stack.enter_async_context(self.rooms)
             if self.settings.redis:
                 await self.book.announce()
@@ -517,6 +523,24 @@ async def _sweep_ledger(backplane: Backplane) -> None:
 
 async def _cool(backplane: RedisBackplane, idle_ms: int) -> None:
     await backplane.cool_idle(unix_ms() - idle_ms, COOLED_PER_ROUND)
+
+
+def _tracing(settings: Settings, backplane: Backplane) -> Tracing | None:
+    """OpenTelemetry is looked for only where it is asked for."""
+    if settings.traces_endpoint is None:
+        return None
+    try:
+        from threadline_server.telemetry.otel import to_collector, trace_model_requests
+    except ImportError as error:
+        raise CouldNotStart(
+            "--traces-endpoint needs a library that is not installed: install threadline[telemetry]."
+        ) from error
+    version = metadata.version("threadline")
+    traces = to_collector(
+        settings.traces_endpoint, ratio=settings.traces_ratio, node=backplane.node, version=version
+    )
+    trace_model_requests(traces)
+    return traces
 
 
 def _webhooks(settings: Settings) -> Webhooks | None:

@@ -188,6 +188,13 @@ class Settings(_Bounds):
         default=30.0, gt=0, description="How long start-up waits for an absent store."
     )
 
+    traces_endpoint: str | None = Field(
+        default=None,
+        description="Where traces go (OTLP over HTTP): http://127.0.0.1:4318. Needs threadline[telemetry].",
+    )
+    traces_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Part of the traces that is kept, chosen by chance."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level logged."
     )
@@ -222,6 +229,13 @@ class Settings(_Bounds):
         if url is None or (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
             return url
         raise ValueError("must be a URL such as https://example.com/threadline")
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _traces_scheme(cls, url: str | None) -> str | None:
+        if url is None or (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+            return url
+        raise ValueError("must be a URL such as http://127.0.0.1:4318")
 
     @field_validator("webhook_secret")
     @classmethod

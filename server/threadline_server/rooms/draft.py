@@ -16,6 +16,7 @@ from threadline_server.backplane.base import (
 )
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.stretch import Stretch
+from threadline_server.rooms.turn_trace import TurnTrace
 from threadline_server.rooms.verdict import Verdict
 
 Created = tuple[str, str]
@@ -73,9 +74,11 @@ class Draft:
 
 
 class Outgoing(Append):
-    """A draft on its way through the log. `handed_s` is when it was handed over, 0 where nobody asks."""
+    """A draft on its way through the log. `handed_s` is when it was handed over, 0 where nobody asks;
+    `trace` has more of its times where traces are kept.
+    """
 
-    __slots__ = ("draft", "handed_s")
+    __slots__ = ("draft", "handed_s", "trace")
 
     def __init__(
         self,
@@ -90,3 +93,4 @@ class Outgoing(Append):
         super().__init__(document, lineage, turn, on_taken, on_durable, on_refused, draft.fence)
         self.draft: Draft = draft
         self.handed_s: float = 0.0
+        self.trace: TurnTrace | None = None

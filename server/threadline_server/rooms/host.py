@@ -12,6 +12,7 @@ from threadline_server.backplane.base import Backplane, DocumentName
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.telemetry.histogram import LATENCIES_S, SIZES, Histogram
+from threadline_server.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from threadline_server.rooms.room import Room
@@ -96,3 +97,4 @@ class Host:
     progress: Changed = field(default_factory=Changed)
     counts: Counts = field(default_factory=Counts)
     timings: Timings = field(default_factory=Timings)
+    tracing: Tracing | None = None

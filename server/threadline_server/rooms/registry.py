@@ -29,7 +29,9 @@ from threadline_server.rooms.local_replica import LocalReplica, free_client
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.quarantine import Quarantine
 from threadline_server.rooms.room import Room
+from threadline_server.rooms.turn_trace import TurnTrace
 from threadline_server.telemetry.histogram import Histogram
+from threadline_server.telemetry.tracing import Tracing
 
 _EPOCH_BYTES = 16
 _ROOMS_AT_ONCE = 500
@@ -61,6 +63,7 @@ class Rooms:
         report: Callable[[str, DocumentName, BaseException], None] = _silent,
         marks: LoadMarks | None = None,
         rules: RuleBook = SESSION_RULES,
+        tracing: Tracing | None = None,
     ) -> None:
         self.host = Host(
             backplane=backplane,
@@ -75,6 +78,7 @@ class Rooms:
             report=report,
             on_created=on_created,
             counts=Counts(),
+            tracing=tracing,
         )
         self._rooms: dict[DocumentName, Room] = {}
         self._loading: dict[DocumentName, asyncio.Future[Room]] = {}
@@ -205,6 +209,8 @@ class Rooms:
         self.host.counts.flushes += 1
         self.host.timings.flush_turns.observe(len(appends))
         appends[0].handed_s = self.host.now_s()
+        if self.host.tracing is not None:
+            appends[0].trace = TurnTrace(self.host.tracing)
 
     def _mark_dirty(self, room: Room) -> None:
         if not self._dirty:

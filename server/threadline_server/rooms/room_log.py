@@ -191,8 +191,12 @@ class RoomLog:
         assert isinstance(append, Outgoing)
         if append.handed_s:
             self.host.timings.append_seconds.observe(self.host.now_s() - append.handed_s)
+            if append.trace is not None:
+                append.trace.taken()
         self.tail.taken()
         self.arrive(LoggedTurn(position, append.turn))
+        if append.trace is not None:
+            append.trace.forwarded()
         if self.tail.ready:
             self._owner.mark_dirty()
 
@@ -203,6 +207,8 @@ class RoomLog:
             contributor.acknowledge(count)
         if append.handed_s:
             self.host.timings.acknowledge_seconds.observe(self.host.now_s() - append.handed_s)
+            if append.trace is not None:
+                append.trace.durable(append)
         self._owner.eased()
 
     def _refused(self, append: Append, error: AppendRefused) -> None:
@@ -222,6 +228,8 @@ class RoomLog:
         turn = logged.turn
         updates = [entry.update for entry in turn.entries]
         self.new = False
+        if turn.epoch != self.epoch:
+            self._let_trust(logged)  # before the replica has it: the gate reads it strictly
         self.replica.integrate(updates, self.host.options.recent_bytes)
         self.tail_turns += 1
         self.tail_bytes += sum(map(len, updates))
@@ -232,7 +240,6 @@ class RoomLog:
             if draft.created:
                 self.host.on_created(self.name, draft.created)
         else:
-            self._let_trust(logged)
             self.host.counts.foreign_turns += 1
             self._owner.forward(updates, None)
 

@@ -12,7 +12,7 @@ from pycrdt import Map
 from threadline.actors import Actor, Role
 from threadline.agents.agent import Agent
 from threadline.agents.driver import Task, Turn
-from threadline.agents.execution import Execution, Outcome
+from threadline.agents.execution import Execution, Outcome, Recorder
 from threadline.agents.recorder import DocumentRecorder, lost
 from threadline.document.branches import line_before
 from threadline.document.changes import ChangeWatch
@@ -29,7 +29,9 @@ from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.rollback import Rollback
 from threadline_server.runs.steering import Steering, as_turn
+from threadline_server.runs.traced_recorder import TracedRecorder
 from threadline_server.runs.webhooks import Tell, tell_nobody
+from threadline_server.telemetry.tracing import Span, Tracing
 
 Clock = Callable[[], int]
 
@@ -57,8 +59,10 @@ class RunExecution:
         now_ms: Clock,
         tell: Tell = tell_nobody,
         levels: RunLevels | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.run_id = run_id
+        self._tracing = tracing
         self._levels = RunLevels() if levels is None else levels
         self._rooms = rooms
         self._session = session
@@ -146,13 +150,38 @@ class RunExecution:
         if run.stopped_by:
             self._undo = run.stopped_by.get("undo") is True
             return Outcome(RunStatus.CANCELLED)
-        execution = Execution(
-            self._agent.driver, recorder, limits=run.limits, earlier=run.steps, usage=run.usage
-        )
-        self._scope.deadline = anyio.current_time() + self._time_left_s(run)
-        with self._scope:
-            return await execution.run(self._task(document, run, session, steering))
-        return Outcome(RunStatus.CANCELLED) if self._stopped else Outcome(RunStatus.TIMEOUT, _timed_out(run))
+        with self._traced(run, recorder) as (watched, span):
+            execution = Execution(
+                self._agent.driver, watched, limits=run.limits, earlier=run.steps, usage=run.usage
+            )
+            stopped = Outcome(RunStatus.CANCELLED)
+            self._scope.deadline = anyio.current_time() + self._time_left_s(run)
+            outcome: Outcome | None = None
+            with self._scope:
+                outcome = await execution.run(self._task(document, run, session, steering))
+            if outcome is None:
+                outcome = stopped if self._stopped else Outcome(RunStatus.TIMEOUT, _timed_out(run))
+            _note_end(span, outcome)
+        return outcome
+
+    @contextmanager
+    def _traced(self, run: Run, recorder: Recorder) -> Iterator[tuple[Recorder, Span | None]]:
+        """The recorder to tell, and the span of this attempt, where traces are kept."""
+        if self._tracing is None:
+            yield recorder, None
+            return
+        attributes: dict[str, str | int | float | bool] = {
+            "threadline.document": self._session,
+            "threadline.run": run.id,
+            "threadline.agent": self._agent.name,
+            "threadline.attempt": run.attempt,
+        }
+        with self._tracing.span("run", attributes) as span:
+            traced = TracedRecorder(recorder, span)
+            try:
+                yield traced, span
+            finally:
+                traced.close()
 
     def _time_left_s(self, run: Run) -> float:
         waiting = run.started_at is None or run.waiting_for
@@ -213,6 +242,13 @@ def history(document: SessionDocument, run: Run, limit: int) -> list[Turn]:
     before = line_before(read, question)
     found = [*before[max(0, len(before) + len(told) - limit) :], *told]
     return [as_turn(message) for message in found if message is not None]
+
+
+def _note_end(span: Span | None, outcome: Outcome) -> None:
+    if span is not None:
+        span.note({"threadline.status": str(outcome.status)})
+        if outcome.fault is not None:
+            span.fail(outcome.fault.code)
 
 
 def _as_dict(context: JSON) -> dict[str, JSON]:

@@ -27,6 +27,7 @@ from threadline_server.runs.held_lease import held_lease
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_execution import RunExecution, RunLevels
 from threadline_server.runs.webhooks import Tell, tell_nobody
+from threadline_server.telemetry.tracing import Tracing
 
 SERVER = Actor(SERVER_USER, Role.SERVER)
 
@@ -44,6 +45,7 @@ class Workshop:
     now_ms: Callable[[], int]
     tell: Tell = tell_nobody
     levels: RunLevels = field(default_factory=RunLevels)
+    tracing: Tracing | None = None
 
 
 async def work_on(shop: Workshop, session: SessionId) -> bool:
@@ -150,6 +152,7 @@ class SessionWork:
             shop.now_ms,
             shop.tell,
             shop.levels,
+            shop.tracing,
         )
 
     async def _execute(self, execution: RunExecution) -> None:

@@ -20,6 +20,7 @@ from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.session_work import UNFINISHED, Workshop, work_on
 from threadline_server.runs.webhooks import Tell, tell_nobody
+from threadline_server.telemetry.tracing import Tracing
 
 INTENTS = "intents"
 
@@ -47,6 +48,7 @@ class Worker:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         report: Report = _silent,
         tell: Tell = tell_nobody,
+        tracing: Tracing | None = None,
     ) -> None:
         if not agents:
             raise ConfigurationError("A worker needs at least one agent.")
@@ -63,6 +65,7 @@ class Worker:
             options=self.options,
             now_ms=now_ms,
             tell=tell,
+            tracing=tracing,
         )
         self._report = report
         self._tasks: asyncio.TaskGroup | None = None
