@@ -91,6 +91,43 @@ describe("two devices", () => {
   });
 });
 
+describe("undo", () => {
+  test("takes back messages, counts and state one after another, and what was asked with them", async () => {
+    const phone = await joined("ada");
+    const laptop = await joined("bob", { store: null });
+    phone.state.set("city", "Berlin");
+    const run = await phone.send("Find hotels");
+    phone.counters.add("views", 2);
+    laptop.state.set("budget", 100);
+    await until("all is there", () => laptop.messages.all().length === 1 && phone.state.get("budget") === 100);
+    expect(phone.undo()).toBe(true);
+    expect(phone.counters.get("views")).toBe(0);
+    expect(phone.undoable?.message).toBe(phone.messages.all()[0]!.id);
+    expect(phone.undo()).toBe(true);
+    await until("it is gone", () => laptop.messages.all().length === 0);
+    const cancelled = laptop.intents.all().filter(({ kind, fields }) => kind === "cancel" && fields["run"] === run.id);
+    expect(cancelled).toHaveLength(1);
+    expect(phone.undo()).toBe(true);
+    expect(phone.state.toJSON()).toEqual({ budget: 100 });
+    expect([phone.undo(), phone.undoable]).toEqual([false, undefined]);
+  });
+
+  test("of a draft leaves what another device typed, and does not bring back what was sent", async () => {
+    const phone = await joined("ada");
+    const laptop = await joined("ada", { store: null });
+    phone.draft.set("Under $150");
+    await until("the draft follows", () => laptop.draft.text === "Under $150");
+    laptop.draft.set("Quiet, under $150");
+    await until("and comes back", () => phone.draft.text === "Quiet, under $150");
+    expect(phone.draft.undo()).toBe(true);
+    expect(phone.draft.text).toBe("Quiet, u");
+    expect(phone.draft.redo()).toBe(true);
+    expect(phone.draft.text).toBe("Quiet, under $150");
+    await phone.send("Quiet, under $150");
+    expect([phone.draft.undo(), phone.draft.text]).toEqual([false, ""]);
+  });
+});
+
 describe("the saved word", () => {
   test("says saved only after every acknowledgement", async () => {
     const session = await joined("ada");

@@ -6,9 +6,12 @@ import type { DocumentHolder } from "./holder.ts";
 
 export class Counters {
   readonly #holder: DocumentHolder;
+  readonly #remember: (takeBack: () => boolean) => void;
 
-  constructor(holder: DocumentHolder) {
+  /** `remember` is given the way back of every addition. */
+  constructor(holder: DocumentHolder, remember: (takeBack: () => boolean) => void = () => undefined) {
     this.#holder = holder;
+    this.#remember = remember;
   }
 
   /** The value; a counter that nobody has added to is 0. */
@@ -19,11 +22,19 @@ export class Counters {
   /** Adds to this replica's share and gives back the new value. Throws for what is not finite. */
   add(name: string, amount = 1): number {
     if (!Number.isFinite(amount)) throw new RangeError(`A counter takes finite numbers, not ${amount}.`);
+    this.#write(name, amount);
+    this.#remember(() => {
+      this.#write(name, -amount);
+      return true;
+    });
+    return this.get(name);
+  }
+
+  #write(name: string, amount: number): void {
     const { doc, origin } = this.#holder;
     const key = `${name}/${doc.clientID}`;
     this.#holder.assertMayWrite(Root.counters, key);
     doc.transact(() => this.#map().set(key, shareOf(this.#map().get(key)) + amount), origin);
-    return this.get(name);
   }
 
   toJSON(): Record<string, number> {

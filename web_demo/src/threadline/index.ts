@@ -21,4 +21,5 @@ export { Run } from "./run.ts";
 export type { Approval, RunSnapshot, Step } from "./runs.ts";
 export type { Saved } from "./saved.ts";
 export { Session, type Exported, type SendOptions } from "./session.ts";
+export type { UndoStep } from "./undo.ts";
 export { IndexedDbStore, NoStore, type LocalCopy, type LocalStore } from "./store.ts";

@@ -49,13 +49,16 @@ const REQUIRED_KEYS = ["role", "author", "created_at", "text"];
 export class Messages {
   readonly #holder: DocumentHolder;
   readonly #author: Author;
+  readonly #created: (id: string) => void;
   readonly #snapshots: Snapshots<Message>;
   #everything: readonly Message[] = [];
   #shown: readonly Message[] = [];
 
-  constructor(holder: DocumentHolder, author: Author) {
+  /** `created` hears of every message of one's own that is written anew. */
+  constructor(holder: DocumentHolder, author: Author, created: (id: string) => void = () => undefined) {
     this.#holder = holder;
     this.#author = author;
+    this.#created = created;
     this.#snapshots = new Snapshots(holder, Root.messages, readMessage, inTranscriptOrder);
   }
 
@@ -81,6 +84,7 @@ export class Messages {
   create(message: NewMessage): string {
     const id = newEntryId(this.#author.user);
     this.restore(id, message, Math.max(Date.now(), this.#lastUnsent() + 1));
+    this.#created(id);
     return id;
   }
 

@@ -4,7 +4,7 @@
  * Everything is read from and written to the local replica at once; the server hears of it when it can.
  */
 
-import * as Y from "yjs";
+import type * as Y from "yjs";
 import type { Sessions } from "./api.ts";
 import type { Attachment } from "./attachments.ts";
 import type { Connection } from "./connection.ts";
@@ -31,6 +31,7 @@ import { Run } from "./run.ts";
 import { Runs } from "./runs.ts";
 import { savedWord, type Saved } from "./saved.ts";
 import { State } from "./state.ts";
+import { UndoStack, type UndoStep } from "./undo.ts";
 
 export interface SessionOptions extends Omit<ReplicaOptions, "presence"> {
   user: string;
@@ -76,7 +77,7 @@ export class Session extends Emitter<SessionEvents> {
   readonly #companionOrigin = { threadline: "companion" };
   #replica: Replica;
   #companion: Replica;
-  #undo: Y.UndoManager;
+  #undo: UndoStack;
   #subscriptions: (() => void)[] = [];
   #waiters = new Set<{ resolve: () => void; reject: (error: Error) => void }>();
   #closed = false;
@@ -99,9 +100,9 @@ export class Session extends Emitter<SessionEvents> {
     this.#companion = companion;
     const { user, device, name } = options;
     const shared = this.#holder(() => this.#replica, this.#origin, (root, key, value) => this.#assertMayWrite(root, key, value));
-    this.messages = new Messages(shared, { user, device, name });
+    this.messages = new Messages(shared, { user, device, name }, (id) => this.#remember(id));
     this.state = new State(shared, Root.state);
-    this.counters = new Counters(shared);
+    this.counters = new Counters(shared, (takeBack) => this.#undo.remember({ takeBack }));
     this.runs = new Runs(shared);
     this.intents = new Intents(shared, { user, device });
     const mine = this.#holder(() => this.#companion, this.#companionOrigin, () => undefined);
@@ -181,7 +182,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#replica.doc.transact(() => {
       id = this.intents.run({ ...request, message: this.messages.create({ text, ...message }) });
     }, this.#origin);
-    if (this.draft.text.trim() === text.trim()) this.draft.clear();
+    if (this.draft.text.trim() === text.trim()) this.draft.sent();
     return new Run(this, id);
   }
 
@@ -218,13 +219,14 @@ export class Session extends Emitter<SessionEvents> {
     else this.intents.title(title);
   }
 
-  /** Takes back the last change of the state that was made on this page. False where there is none. */
+  /** Takes back the last edit that was made on this page; what others did since stays. False where there is none. */
   undo(): boolean {
-    return this.#undo.undo() !== null;
+    return this.#undo.undo() !== undefined;
   }
 
-  get canUndo(): boolean {
-    return this.#undo.canUndo();
+  /** What `undo` would take back; undefined for nothing. */
+  get undoable(): UndoStep | undefined {
+    return this.#undo.last;
   }
 
   /** Waits until everything made here is durable. Throws SessionError when the server will not take it. */
@@ -319,7 +321,28 @@ export class Session extends Emitter<SessionEvents> {
     if (reason !== undefined) throw new Refused(`${root}/${key}`, reason);
   }
 
-  #observe(): Y.UndoManager {
+  /** A message that is taken back asks for no answer any more. */
+  #remember(message: string): void {
+    const takeBack = (): boolean => {
+      const found = this.messages.get(message);
+      if (!found || found.status === "retracted") return false;
+      this.#replica.doc.transact(() => {
+        this.messages.retract(message);
+        for (const run of this.#runsFor(message)) this.intents.cancel(run, "taken back");
+      }, this.#origin);
+      return true;
+    };
+    this.#undo.remember({ message, takeBack });
+  }
+
+  /** Runs under way, and requests that are not decided, that answer a message. */
+  #runsFor(message: string): string[] {
+    const asked = this.intents.all().filter(({ kind, fields }) => kind === "run" && fields["message"] === message);
+    const running = this.runs.unfinished.filter(({ input }) => input.message === message);
+    return [...new Set([...asked, ...running].map(({ id }) => id))];
+  }
+
+  #observe(): UndoStack {
     const { user, device, name } = this.#options;
     const [replica, companion, awareness] = [this.#replica, this.#companion, this.#replica.awareness];
     this.presence.set({ user, device, name });
@@ -334,8 +357,7 @@ export class Session extends Emitter<SessionEvents> {
       this.#connection.on("status", () => this.#changed("status")),
       () => awareness?.off("change", onPresence),
     ];
-    const scope = [replica.doc.getMap(Root.state)];
-    return new Y.UndoManager(scope, { trackedOrigins: new Set([this.#origin]), captureTimeout: 0 });
+    return new UndoStack(replica.doc.getMap(Root.state), this.#origin, () => this.emit("change"));
   }
 
   #unobserve(): void {

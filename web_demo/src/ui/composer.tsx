@@ -55,6 +55,12 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Escape" && busy.value) session.stop();
+    if (isUndo(event)) {
+      event.preventDefault();
+      if (event.shiftKey || event.key === "y") session.draft.redo();
+      else if (!session.draft.undo() && text.value === "" && model.undoable.value?.message) model.undo();
+      return;
+    }
     if (event.key === "ArrowUp" && text.value === "" && editLast(model)) return event.preventDefault();
     // While an input method composes, Enter picks a candidate. 229 is what some browsers say instead.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -119,6 +125,11 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** Ctrl or Cmd with Z, also with Shift, and Ctrl with Y: the browser's own history does not know other devices. */
+function isUndo({ key, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
+  return (ctrlKey || metaKey) && !altKey && ["z", "Z", "y"].includes(key);
 }
 
 /** Opens the choice of files; the input itself is never seen. */

@@ -12,6 +12,7 @@ export default function KeysDialog({ onClose }: { onClose: () => void }): JSX.El
     [["Enter"], keys.send],
     [["Shift", "Enter"], keys.line],
     [["↑"], keys.edit],
+    [["Ctrl", "Z"], keys.undo],
     [["Esc"], keys.stop],
     [["?"], keys.help],
   ];

@@ -52,6 +52,11 @@ export const UserMessage = memo(function UserMessage({ message, model, version, 
         {!fromHere && <span>{chat.from(name || user, device)}</span>}
         {!sent && <span>{offline ? chat.waitingToSend : chat.sending}</span>}
         <VersionSwitch message={message.id} model={model} version={version} of={of} />
+        {model.undoable.value?.message === message.id && !editing && (
+          <button class="text-button quiet" type="button" data-testid="undo-send" onClick={() => model.undo()}>
+            {chat.undoSend}
+          </button>
+        )}
         {mine && sent && !editing && model.session.canWrite && (
           <button
             class="icon-button quiet"

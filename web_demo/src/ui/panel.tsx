@@ -48,8 +48,8 @@ function StateSection({ model }: { model: SessionModel }): JSX.Element {
       <p class="note">{Object.keys(state).length === 0 ? panel.stateEmpty : panel.stateText}</p>
       <StateTree value={state} session={session} />
       {session.canWrite && <AddKey model={model} />}
-      {session.canUndo && (
-        <button class="button undo" type="button" data-testid="undo" onClick={() => session.undo()}>
+      {model.undoable.value && (
+        <button class="button undo" type="button" data-testid="undo" onClick={() => model.undo()}>
           <Icon name="undo" />
           {panel.undo}
         </button>

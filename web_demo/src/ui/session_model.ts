@@ -1,6 +1,7 @@
 /** One open session as signals: read off the document at most once per frame, whatever streams in. */
 
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { UndoStep } from "../threadline/index.ts";
 import type { Intent, Json, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
 import { Reading } from "./reading.ts";
 import { lineOf, parentOf, type Choices, type Placed } from "../threadline/document/branches.ts";
@@ -23,6 +24,8 @@ export class SessionModel {
   readonly title: Signal<string>;
   readonly draft: Signal<string>;
   readonly present: Signal<readonly Present[]>;
+  /** What `undo` would take back. */
+  readonly undoable: Signal<UndoStep | undefined>;
   readonly saved: Signal<Saved>;
   readonly synced: Signal<boolean>;
   readonly hello: Signal<Hello | undefined>;
@@ -44,7 +47,7 @@ export class SessionModel {
   constructor(session: Session) {
     this.session = session;
     this.attaching = new AttachingFiles(session);
-    this.messages = signal(session.messages.all());
+    this.messages = signal(shownOf(session));
     this.reading = new Reading(session, this.messages);
     this.line = computed(() => lineOf(this.messages.value, this.choices.value));
     this.runs = signal(session.runs.all());
@@ -54,6 +57,7 @@ export class SessionModel {
     this.title = signal(session.title);
     this.draft = signal(session.draft.text);
     this.present = signal(session.presence.all());
+    this.undoable = signal(session.undoable);
     this.saved = signal(session.saved_word);
     this.synced = signal(session.synced);
     this.hello = signal(session.hello);
@@ -96,6 +100,15 @@ export class SessionModel {
     if (placed && wanted) this.choices.value = new Map(this.choices.peek()).set(placed.above, wanted);
   }
 
+  /** Takes back one's own last edit; the words of a message come back to where they were written. */
+  undo(): boolean {
+    const step = this.session.undoable;
+    const text = step?.message === undefined ? "" : (this.session.messages.get(step.message)?.text ?? "");
+    if (!this.session.undo()) return false;
+    if (text && this.session.draft.text === "") this.session.draft.set(text);
+    return true;
+  }
+
   /** What ends with the model. */
   onDispose(end: () => void): void {
     this.#unsubscribe.push(end);
@@ -127,7 +140,8 @@ export class SessionModel {
   #read(): void {
     this.#frame = 0;
     const { session } = this;
-    this.messages.value = session.messages.all();
+    this.messages.value = shownOf(session);
+    this.undoable.value = session.undoable;
     this.runs.value = session.runs.all();
     this.asked.value = undecided(session);
     this.title.value = session.title;
@@ -149,6 +163,14 @@ export class SessionModel {
 /** Sets a signal only where the value differs, so that nothing is drawn for nothing. */
 function keep<Value>(target: Signal<Value>, value: Value): void {
   if (JSON.stringify(target.value) !== JSON.stringify(value)) target.value = value;
+}
+
+/** All messages but those that were taken back and what answered them. */
+function shownOf(session: Session): readonly Message[] {
+  const [all, everything] = [session.messages.all(), session.messages.withRetracted()];
+  if (all.length === everything.length) return all;
+  const gone = new Set(everything.filter(({ status }) => status === "retracted").map(({ id }) => id));
+  return all.filter(({ role, parent }) => role === "user" || parent === undefined || !gone.has(parent));
 }
 
 function undecided(session: Session): readonly Intent[] {

@@ -1,7 +1,8 @@
-/** Keys of the page as a whole: Ctrl or Cmd with K finds a conversation, `?` shows what the keyboard can do. */
+/** Keys of the page as a whole: Ctrl or Cmd with K finds a conversation, with Z takes back, `?` shows the keys. */
 
 import { useSignal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { open } from "./app_model.ts";
 import { goToList, sessionId } from "./route.ts";
 
 const PHONE = "(max-width: 760px)";
@@ -14,6 +15,8 @@ export function useShortcuts(): Signal<boolean> {
       if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey) {
         event.preventDefault();
         focusSearch();
+      } else if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !isWriting(event.target)) {
+        if (open.peek()?.undo()) event.preventDefault();
       } else if (event.key === "?" && !isWriting(event.target)) {
         event.preventDefault();
         helping.value = true;

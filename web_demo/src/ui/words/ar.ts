@@ -82,6 +82,7 @@ export const ar: Words = {
     ],
     newHere: "جديد منذ كنت هنا",
     latest: "إلى الأحدث",
+    undoSend: "تراجع",
     sending: "جارٍ الإرسال…",
     waitingToSend: "تُرسل عند عودتك إلى الاتصال",
     stopped: "متوقف",
@@ -190,6 +191,7 @@ export const ar: Words = {
     line: "سطر جديد",
     stop: "إيقاف الوكيل أو إغلاق المفتوح",
     edit: "تعديل رسالتك الأخيرة (والحقل فارغ)",
+    undo: "التراجع عن آخر تغيير لك",
     help: "عرض هذه القائمة",
   },
   versions: {

@@ -82,6 +82,7 @@ export const de: Words = {
     ],
     newHere: "Neu, seit du hier warst",
     latest: "Zum Neuesten",
+    undoSend: "Zurücknehmen",
     sending: "Wird gesendet…",
     waitingToSend: "Wird gesendet, wenn du wieder online bist",
     stopped: "Angehalten",
@@ -190,6 +191,7 @@ export const de: Words = {
     line: "Neue Zeile",
     stop: "Den Agenten anhalten, Offenes schließen",
     edit: "Die letzte eigene Nachricht bearbeiten (im leeren Feld)",
+    undo: "Die letzte eigene Änderung zurücknehmen",
     help: "Diese Liste zeigen",
   },
   versions: {

@@ -81,6 +81,7 @@ export const en = {
     ],
     newHere: "New since you were here",
     latest: "Jump to latest",
+    undoSend: "Take back",
     sending: "Sending…",
     waitingToSend: "Sends when you are back online",
     stopped: "Stopped",
@@ -189,6 +190,7 @@ export const en = {
     line: "New line",
     stop: "Stop the agent, close what is open",
     edit: "Edit your last message (in an empty field)",
+    undo: "Take back your last change",
     help: "Show this list",
   },
   versions: {

@@ -82,6 +82,7 @@ export const zh: Words = {
     ],
     newHere: "你上次离开后的新消息",
     latest: "跳到最新",
+    undoSend: "撤回",
     sending: "正在发送…",
     waitingToSend: "恢复在线后发送",
     stopped: "已停止",
@@ -190,6 +191,7 @@ export const zh: Words = {
     line: "换行",
     stop: "停止代理，关闭打开的内容",
     edit: "编辑你的上一条消息（输入框为空时）",
+    undo: "撤销你的上一次更改",
     help: "显示此列表",
   },
   versions: {
