@@ -218,7 +218,7 @@ class Core:
                 stack.push_async_callback(asyncio.to_thread, self.tracing.close)
             await stack.enter_async_context(self.rooms)
             if self.settings.redis:
-                await self.book.announce()
+                await _introduce(self.book)
                 stack.push_async_callback(_say_farewell, self.book)
             self.tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for work in self._background():
@@ -507,6 +507,12 @@ def _build_store(settings: Settings) -> EmbeddedBackplane | RedisBackplane:
         )
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
+
+
+async def _introduce(book: NodeBook) -> None:
+    """A store that fails just now is told in the next round; that is no reason not to start."""
+    with contextlib.suppress(StoreError):
+        await book.announce()
 
 
 async def _say_farewell(book: NodeBook) -> None:
