@@ -164,7 +164,7 @@ class Follower:
         return True
 
     def lose(self) -> None:
-        """The log no longer has what comes next."""
+        """The log no longer has what comes next, or has something that is not what was written."""
         if not self.closed:
             self.was_lost = True
             self.close()

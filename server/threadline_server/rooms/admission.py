@@ -276,14 +276,12 @@ class Admission:
             # Yjs joins values that replaced each other once all are deleted. If not all are, deleting the map
             # would make every Yjs replica throw.
             item.ref = DELETED
-        if self._judge is None:
-            if self._index.type_flags[type_id] & TYPE_KIND_MASK == UNKNOWN_TYPE:
-                self._check_kind(item, type_id, self._in_key != NO_KEY)
-        else:
+        if self._judge is not None:
             self._check_pairs(origin, origin_clock, right, item.right_clock)
-            self._check_kind(item, type_id, self._in_key != NO_KEY)
-            if item.ref == TYPE and self._index.type_depths[type_id] >= self._limits.max_nesting:
-                malformed("types are nested too deeply")
+        self._check_kind(item, type_id, self._in_key != NO_KEY)  # what the log has may be planted
+        if item.ref == TYPE and self._index.type_depths[type_id] >= self._limits.max_nesting:
+            malformed("types are nested too deeply")
+        if self._judge is not None:
             self._judge.struct(item, known, runs, type_id, self._in_key)
         if self._in_key != NO_KEY:
             if right is not None and self._judge is not None:

@@ -13,8 +13,8 @@ from typing import Any
 from pycrdt import Doc
 from pycrdt._pycrdt import Doc as RawDoc
 
-from threadline.errors import StoreError
 from threadline.protocol.sync import EMPTY_UPDATE
+from threadline_server.backplane.base import Damaged
 from threadline_server.rooms.state_vector import clamp, decode_state_vector, encode_state_vector
 
 _PANIC = "PanicException"
@@ -27,7 +27,7 @@ free.
 """
 
 
-class ReplicaBroken(StoreError):
+class ReplicaBroken(Damaged):
     """The document library failed at an update that the log holds."""
 
     code = "replica_broken"

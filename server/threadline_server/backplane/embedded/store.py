@@ -395,6 +395,9 @@ class EmbeddedBackplane:
         while True:
             try:
                 await follower.repair(self._read_log)
+            except Damaged:
+                follower.lose()
+                return
             except StoreError:
                 if not await self._pause(RETRY_S):
                     return
@@ -434,6 +437,9 @@ class EmbeddedBackplane:
         await self._durable()
         return first
 
+    async def list_decisions(self, session: SessionId) -> dict[str, str]:
+        return await self._read(catalogue.decisions_of, session)
+
     # the ledger
 
     async def get_value(self, kind: str, key: str) -> bytes | None:
@@ -444,6 +450,9 @@ class EmbeddedBackplane:
         if await self._connections.read(ledger.has_old, kind, now_ms):
             await self._connections.write(ledger.remove_old, kind, now_ms)
         return await self._connections.read(ledger.find_all, kind, now_ms)
+
+    async def list_lives(self, kind: str) -> dict[str, int]:
+        return await self._read(ledger.lives, kind, self._now_ms())
 
     async def swap_value(
         self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0

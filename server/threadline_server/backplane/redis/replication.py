@@ -20,7 +20,7 @@ from typing import Any
 
 from threadline.errors import StoreError
 from threadline.ids import SessionId, split_document_name
-from threadline_server.backplane.base import DocumentName, LoggedTurn, NodeId, Position
+from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, NodeId, Position
 from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.follower import Follower
 from threadline_server.backplane.redis.documents import Documents
@@ -209,6 +209,9 @@ class Replication:
             while not follower.closed:
                 try:
                     await follower.repair(self._documents.read)
+                except Damaged:
+                    follower.lose()
+                    break
                 except StoreError:
                     await asyncio.sleep(RETRY_S)
                     continue
