@@ -45,7 +45,7 @@ def to_export(document: SessionDocument, *, session_id: str, user_id: str) -> Ex
 def without_open_ends(exported: Mapping[str, Any]) -> Exported:
     """An export in which nothing is under way: for a session that nobody works on yet, and shall not."""
     runs = {name: mapping_of(run) for name, run in mapping_of(exported.get("runs")).items()}
-    messages = exported.get("messages")
+    messages = exported.get("messages", [])
     return {
         **exported,
         "runs": {name: run for name, run in runs.items() if text_of(run.get("status")) in TERMINAL},

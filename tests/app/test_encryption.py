@@ -65,6 +65,7 @@ def arguments(*others: str) -> tuple[str, ...]:
 
 
 @pytest.mark.asyncio
+@pytest.mark.row("S1-27")
 async def test_the_embedded_store_and_the_log_hold_no_words(tmp_path: Path) -> None:
     data = tmp_path / "data"
     keys = key_file(tmp_path)
@@ -98,6 +99,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.mark.redis
 @pytest.mark.asyncio
+@pytest.mark.row("S1-27")
 async def test_a_dump_of_redis_holds_no_words(tmp_path: Path, redis: RedisServer) -> None:
     with redis.client as client:
         client.config_set("rdbcompression", "no")

@@ -112,7 +112,7 @@ class Intents:
         """Write an intent, once. Raises NotSerializable; ValueError where the id is taken."""
         if intent.id in self._map:
             raise ValueError(f"The intent {intent.id} was already written.")
-        self._map[intent.id] = write_intent(intent)
+        self._map[intent.id] = to_json(write_intent(intent), f"/{intent.kind}")
 
     def remove(self, intent_id: str) -> None:
         """Take away an intent that was decided. Only the server may."""

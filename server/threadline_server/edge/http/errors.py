@@ -66,10 +66,23 @@ class ErrorEnvelope(BaseModel):
     error: ErrorBody
 
 
+_ALWAYS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""What any request may get: it is no JSON, proves nothing, is too large, not as described, one too many, or
+the store is away.
+"""
+
+
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these errors, for the OpenAPI page."""
-    always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
-    return {int(s): {"model": ErrorEnvelope, "description": s.phrase} for s in sorted({*always, *statuses})}
+    found = sorted({*_ALWAYS, *statuses})
+    return {int(status): {"model": ErrorEnvelope, "description": status.phrase} for status in found}
 
 
 def status_of(error: ThreadlineError) -> HTTPStatus:

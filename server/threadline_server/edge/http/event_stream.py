@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi.responses import StreamingResponse
 
 MEDIA_TYPE: Final = "text/event-stream"
-EVENT_STREAM: Final[dict[str, Any]] = {MEDIA_TYPE: {"schema": {"type": "string"}}}
+EVENT_STREAM: Final[dict[str, Any]] = {MEDIA_TYPE: {}}
 """The content of such an answer, for the OpenAPI page."""
 
 _NO_BUFFERING = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from threadline.actors import Role
 from threadline.document.rules import MAX_TITLE_CHARS
 from threadline.document.session_document import SessionDocument
+from threadline.document.values import mapping_of, to_json
 from threadline.errors import ProtocolError, SessionError
 from threadline.export import Exported, fill, to_export, without_open_ends
 from threadline.ids import SessionId, parse_session_id, uuid7
@@ -108,7 +109,8 @@ def _content(given: Import) -> Exported:
     """What the new session will hold, tried on a document of nobody's. Raises BadExport, NotSerializable."""
     try:
         data = read_markdown(given.markdown) if given.markdown is not None else given.session
-        content = without_open_ends({**(data or {}), "title": _title_of(data or {})})
+        whole = mapping_of(to_json(data))
+        content = without_open_ends({**whole, "title": _title_of(whole)})
         _fill(Doc(), content)
     except (SessionError, ValueError) as error:
         raise BadExport(f"This is no export of a session: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -40,7 +40,9 @@ class RunFields(BaseModel):
     max_steps: int | None = Field(default=None, ge=1, le=1000)
     max_tokens: int | None = Field(default=None, ge=1)
     timeout_seconds: int | None = Field(default=None, ge=1)
-    tools: list[str] | None = Field(default=None, max_length=100, description="The tools it may use.")
+    tools: list[Annotated[str, Field(max_length=128)]] | None = Field(
+        default=None, max_length=100, description="The tools it may use."
+    )
     model: str | None = Field(default=None, max_length=256)
 
     def wish(self, goal: str) -> Wish:

@@ -140,7 +140,10 @@ def run_routes(
         """Events of a run as server-sent events, after `Last-Event-ID` where one is sent."""
         actor = await actor_in(session, me)
         document = DocumentName(session)
-        followed = run or await streams.latest_run(document)
+        if run is None:
+            followed = await streams.latest_run(document)
+        else:
+            followed = await streams.known_run(document, actor, run)
         frames: AsyncIterator[bytes] = streams.follow(document, actor, me, followed, last_event_id, form=form)
         return event_stream(frames)
 

@@ -57,7 +57,9 @@ class NewSession(RunFields):
     )
     title: str = Field(default="", max_length=500)
     goal: str = Field(default="", max_length=MAX_GOAL_CHARS, description="What its first run is for.")
-    parent: str = Field(default="", max_length=128, description="The session that this one is a part of.")
+    parent: str = Field(
+        default="", pattern=rf"^$|{NAME_PATTERN}", description="The session that this one is a part of."
+    )
     labels: list[Label] = Field(default_factory=list, max_length=32)
     stream: bool = Field(
         default=False,

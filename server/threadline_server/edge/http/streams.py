@@ -25,6 +25,8 @@ from threadline_server.rooms.registry import Rooms
 Form: TypeAlias = Literal["events", "ag-ui"]
 
 HEARTBEAT_S = 15.0
+ARRIVES_S = 2.0
+"""A run that was asked for at another node is known here within that time."""
 _HEARTBEAT = b": alive\n\n"
 
 
@@ -60,6 +62,21 @@ class Streams:
         if latest is not None:
             return latest.id
         raise NoRun("There is no run in this session yet; ask for one first.")
+
+    async def known_run(self, document: DocumentName, actor: Actor, run: str) -> str:
+        """`run`, once it is there or asked for, which may come from another node. Raises NoRun."""
+
+        def is_there() -> bool:
+            session = SessionDocument(onlooker.document())
+            return onlooker.ended is not None or run in session.runs or run in session.intents.ids()
+
+        with looking_on(await self._rooms.open(document), actor) as onlooker:
+            try:
+                async with asyncio.timeout(ARRIVES_S):
+                    await onlooker.changes.until(is_there)
+            except TimeoutError:
+                raise NoRun("There is no such run in this session, and nobody has asked for it.") from None
+        return run
 
     async def follow(
         self,
