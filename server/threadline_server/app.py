@@ -52,6 +52,7 @@ from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.host_guard import LOOPBACK_HOSTS, HostGuard
 from threadline_server.edge.http.admin import Watchtower
 from threadline_server.edge.http.api import HttpApi, build_api
+from threadline_server.edge.http.demo import Kill
 from threadline_server.edge.http.rate_limit import RateLimit, TurnedAway, storage_at
 from threadline_server.edge.http.streams import Streams
 from threadline_server.edge.http.tries import Tries
@@ -249,8 +250,11 @@ class Node(Core):
     pairing:      gives out tokens for codes, None unless settings ask for it
     """
 
-    def __init__(self, settings: Settings, *, on_code: OnCode | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, on_code: OnCode | None = None, kill: Kill | None = None
+    ) -> None:
         super().__init__(settings)
+        self._kill = kill
         self.connections = Connections(settings.limits, settings.max_connections)
         self.streams = Streams(self.rooms)
         self.health = Health()
@@ -335,6 +339,7 @@ class Node(Core):
                 open_to_all=self.settings.auth == "none",
                 known_agents=self.roster.known,
                 count_runs=self.tally.total,
+                kill=self._kill,
                 health=self.health,
                 metrics=self.metrics,
                 max_body_bytes=self.settings.max_request_bytes,
@@ -429,16 +434,17 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    settings: Settings, *, on_code: OnCode | None = None
+    settings: Settings, *, on_code: OnCode | None = None, kill: Kill | None = None
 ) -> AsyncIterator[RunningServer]:
     """A node behind its socket, on this event loop, until the block ends; then it stops gracefully.
 
-    Raises CouldNotStart for whatever is wrong around the server.
+    `on_code` hears of codes to pair with; `kill` is what a demo lets people do to it. Raises CouldNotStart
+    for whatever is wrong around the server.
     """
     tls = _tls(settings)
     listener = listen(settings.host, settings.port)
     try:
-        node = Node(settings, on_code=on_code)
+        node = Node(settings, on_code=on_code, kill=kill)
         async with AsyncExitStack() as stack:
             await _enter(stack, node)
             door = serving(

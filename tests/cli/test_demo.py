@@ -95,6 +95,27 @@ async def test_sessions_are_kept_in_a_given_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_killed_node_comes_back_with_what_it_had() -> None:
+    async with demo() as running:
+        url = await running.said(r"listening on (http://\S+)")
+        async with httpx.AsyncClient(base_url=url) as http:
+            assert (await http.get("/api/v1/demo")).json() == {"can_kill": True}
+            async with threadline.connect(url, token="ada") as device:
+                session = await device.open("trip")
+                session["city"] = "Berlin"
+                await session.saved()
+                killed = await http.post("/api/v1/demo/kill", headers={"Authorization": "Bearer ada"})
+                assert killed.status_code == 202
+                await running.said("(killed, and is back)")
+                session["nights"] = 2
+                await session.saved()
+            async with threadline.connect(url, token="bob") as other:
+                seen = await other.open("trip")
+                assert (seen["city"], seen["nights"]) == ("Berlin", 2)
+        assert await running.stop() == 0
+
+
+@pytest.mark.asyncio
 async def test_on_the_local_network_a_code_is_required_and_shown_as_qr_code() -> None:
     async with demo("--lan") as running:
         port = await running.said(r"listening on http://[\d.]+:(\d+)")

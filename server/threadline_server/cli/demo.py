@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pathlib import Path
 import click
 
 from threadline_server.app import RunningServer, web_page_directory
+from threadline_server.cli import second_life
+from threadline_server.cli.exits import Exit, say
 from threadline_server.cli.invitation import local_network_address, open_browser, qr_code
 from threadline_server.cli.running import run_node
 from threadline_server.settings import Settings, load
@@ -30,7 +33,7 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 @click.option("--agent", help="Agent to talk to, as MODULE:AGENT. Default: the built-in travel planner.")
 @click.option("--lan", is_flag=True, help="Serve the local network; devices pair with a one-time code.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
-def demo(port: int | None, data: Path | None, agent: str | None, lan: bool, no_browser: bool) -> None:
+def demo(port: int | None, data: Path | None, agent: str | None, lan: bool, no_browser: bool) -> int:
     """Try Threadline: server, worker and web page in one process on this machine.
 
     On this machine any token is a name. With --lan other devices of the local network can join.
@@ -38,9 +41,29 @@ def demo(port: int | None, data: Path | None, agent: str | None, lan: bool, no_b
     with _directory(data) as directory:
         settings = _settings(directory, port, agent, lan)
         set_up_logs("warning", "auto")
-        host = _shown_host(lan)
-        hall = _Hall(host, kept=data, with_browser=not (no_browser or lan))
-        run_node(settings, hall.announce, on_code=hall.show_code)
+        hall = _Hall(_shown_host(lan), kept=data, with_browser=not (no_browser or lan))
+        if not second_life.possible():
+            run_node(settings, hall.announce, on_code=hall.show_code)
+            return Exit.DONE
+        fixed = settings.model_copy(update={"port": settings.port or _free_port(settings.host)})
+        return Exit(second_life.live(lambda first: _one_life(fixed, hall, first)))
+
+
+def _one_life(settings: Settings, hall: _Hall, first: bool) -> int:
+    announce = hall.announce if first else hall.announce_return
+    try:
+        run_node(settings, announce, on_code=hall.show_code, kill=second_life.kill_soon)
+    except CouldNotStart as error:
+        return say(error, Exit.COULD_NOT_START)
+    return Exit.DONE
+
+
+def _free_port(host: str) -> int:
+    """The same for every life: devices come back to where they were."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _settings(directory: Path, port: int | None, agent: str | None, lan: bool) -> Settings:
@@ -100,6 +123,10 @@ class _Hall:
             self._show_code()
         if self._with_browser:
             open_browser(page)
+
+    def announce_return(self, server: RunningServer) -> None:
+        self._url = f"http://{self._host}:{server.url.rpartition(':')[2]}"
+        click.echo("  The node was killed, and is back.")
 
     def show_code(self, code: str) -> None:
         self._code = code

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from enum import IntEnum
+
+import click
+
+from threadline.errors import ThreadlineError
 
 
 class Exit(IntEnum):
@@ -10,3 +15,9 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     COULD_NOT_START = 3
+
+
+def say(error: ThreadlineError, code: Exit) -> Exit:
+    """What went wrong, in one paragraph on standard error; gives back the code."""
+    click.echo(textwrap.fill(f"threadline: {error.message}", 100, break_on_hyphens=False), err=True)
+    return code

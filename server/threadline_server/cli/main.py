@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-import textwrap
 from typing import NoReturn
 
 import click
 
 from threadline.errors import ConfigurationError, ThreadlineError
-from threadline_server.cli.exits import Exit
+from threadline_server.cli.exits import Exit, say
 from threadline_server.startup import CouldNotStart
 
 VERBS = {
@@ -74,14 +73,9 @@ def run(arguments: list[str]) -> Exit:
     except click.Abort:
         return Exit.FAILED
     except ConfigurationError as error:
-        return _say(error, Exit.USAGE)
+        return say(error, Exit.USAGE)
     except CouldNotStart as error:
-        return _say(error, Exit.COULD_NOT_START)
+        return say(error, Exit.COULD_NOT_START)
     except ThreadlineError as error:
-        return _say(error, Exit.FAILED)
+        return say(error, Exit.FAILED)
     return Exit(result) if isinstance(result, int) else Exit.DONE
-
-
-def _say(error: ThreadlineError, code: Exit) -> Exit:
-    click.echo(textwrap.fill(f"threadline: {error.message}", 100, break_on_hyphens=False), err=True)
-    return code

@@ -13,6 +13,7 @@ from typing import TypeVar
 import uvloop
 
 from threadline_server.app import Core, OnCode, RunningServer, running_server, running_worker
+from threadline_server.edge.http.demo import Kill
 from threadline_server.settings import Settings
 
 T = TypeVar("T")
@@ -24,12 +25,14 @@ GARBAGE_THRESHOLDS = (50_000, 25, 25)
 everything here dies by its reference count; Python's own 700 cost a seventh of the processor under load."""
 
 
-def run_node(settings: Settings, announce: Announce, *, on_code: OnCode | None = None) -> None:
+def run_node(
+    settings: Settings, announce: Announce, *, on_code: OnCode | None = None, kill: Kill | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM, then stop gracefully. Raises CouldNotStart.
 
     `announce` is called once devices can connect.
     """
-    _run_until_stopped(running_server(settings, on_code=on_code), announce)
+    _run_until_stopped(running_server(settings, on_code=on_code, kill=kill), announce)
 
 
 def run_worker(settings: Settings, announce: Callable[[Core], None]) -> None:

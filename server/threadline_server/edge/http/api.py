@@ -21,6 +21,7 @@ from threadline_server.edge.http.agents import KnownAgents, agent_routes
 from threadline_server.edge.http.amendments import amendment_routes
 from threadline_server.edge.http.attachments import attachment_routes
 from threadline_server.edge.http.caller import caller_of
+from threadline_server.edge.http.demo import Kill, demo_routes
 from threadline_server.edge.http.device_links import device_link_routes
 from threadline_server.edge.http.errors import add_error_handlers
 from threadline_server.edge.http.exports import export_routes
@@ -72,6 +73,7 @@ class HttpApi:
     open_to_all: bool
     known_agents: KnownAgents
     count_runs: CountRuns
+    kill: Kill | None
     health: Health
     metrics: Metrics
     max_body_bytes: int
@@ -112,6 +114,7 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     identity = parts.identity
     app.include_router(identity_routes(identity, parts.watch, parts.audit, caller, operators=parts.operators))
     app.include_router(device_link_routes(identity.links, parts.access, parts.tries, parts.audit, caller))
+    app.include_router(demo_routes(parts.kill, caller))
     app.include_router(health_routes(parts.health, parts.metrics))
     operators = None if parts.open_to_all else parts.operators
     app.include_router(admin_routes(parts.watchtower.look, caller, operators=operators))
