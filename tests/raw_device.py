@@ -73,12 +73,14 @@ class RawDevice:
         self._promises: deque[int] = deque()
         self.durable_clock = 0
         self._applying = False
+        self._leaving = False
         self.doc.observe(self._observed)
 
     async def join(self, url: str) -> None:
         """Connect, authenticate, exchange states; counters start anew."""
         self.sent = self.acknowledged = self.refused = 0
         self.synced, self.denied, self.document_closed, self.hello = False, None, None, None
+        self._leaving = False
         self._outbox.clear()
         self._promises.clear()
         self._socket = await connect(
@@ -90,6 +92,7 @@ class RawDevice:
         await self.send(SyncStep1(self.doc.get_state()))
 
     async def leave(self) -> None:
+        self._leaving = True
         if self._socket is not None:
             await self._socket.close()
         if self._reader is not None:
@@ -108,6 +111,12 @@ class RawDevice:
     def close_code(self) -> int | None:
         """The socket's close code, None while it is open."""
         return None if self._socket is None else self._socket.close_code
+
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """For bytes that no library would send."""
+        assert self._socket is not None
+        return self._socket.transport
 
     @property
     def close_reason(self) -> str:
@@ -258,6 +267,8 @@ class RawDevice:
         match message:
             case SyncStep1(state_vector):
                 self.asked += 1
+                if self._leaving:
+                    return  # an answer would wait for the end of the socket, and nobody would read that
                 self._expect_acknowledgement()
                 await self.send(SyncStep2(self.doc.get_update(state_vector)))
             case SyncStep2(update):

@@ -1,0 +1,59 @@
+"""Starts the process of the attackers and tells it what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.attacks.mark import Mark
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Toll:
+    """What came of one attack."""
+
+    rounds: int
+    successes: list[str]
+    failures: list[str]
+
+
+class Attackers:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def attack(
+        self, name: str, mark: Mark, *, rounds: int, seconds: float = 0.0, side_by_side: int = 1
+    ) -> Toll:
+        command = {"name": name, "mark": mark.to_json(), "rounds": rounds}
+        line = json.dumps(command | {"seconds": seconds, "side_by_side": side_by_side})
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        async with asyncio.timeout(seconds + PATIENCE_S):
+            answer = await self._process.stdout.readline()
+        assert answer, "the attackers' process ended"
+        return Toll(**json.loads(answer))
+
+
+@asynccontextmanager
+async def attackers() -> AsyncIterator[Attackers]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.attacks.attacker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        yield Attackers(process)
+    finally:
+        process.kill()
+        await process.wait()
