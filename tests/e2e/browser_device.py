@@ -31,7 +31,10 @@ EXPECTED_OFFLINE = (
 
 
 class BrowserDevice:
-    """`user` on `name`; the page is on no session until `open`."""
+    """`user` on `name`; the page is on no session until `open`.
+
+    expected: parts of what the browser may complain about in a test that provokes it
+    """
 
     def __init__(self, context: BrowserContext, url: str, user: str, name: str) -> None:
         self.context = context
@@ -39,18 +42,25 @@ class BrowserDevice:
         self.user = user
         self.name = name
         self.complaints: list[str] = []
+        self.expected: list[str] = [*EXPECTED_OFFLINE]
         self.page: Page
 
     @classmethod
-    async def start(cls, browser: Browser, url: str, user: str, name: str, *, phone: bool) -> Self:
+    async def start(
+        cls, browser: Browser, url: str, user: str, name: str, *, phone: bool, token: str | None = None
+    ) -> Self:
+        """Signed in with `token`, the user's name where it is left out, with nothing where it is empty."""
         if phone:
             context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
         else:
             context = await browser.new_context(viewport=DESKTOP)
         context.set_default_timeout(TIMEOUT_MS)
         device = cls(context, url, user, name)
-        identity = json.dumps({"token": user, "name": user, "device": name})
-        await context.add_init_script(f"localStorage.setItem('threadline.identity', {json.dumps(identity)})")
+        if token != "":
+            identity = json.dumps({"token": token or user, "name": user, "device": name})
+            await context.add_init_script(
+                _once(f"localStorage['threadline.identity'] = {json.dumps(identity)}")
+            )
         await device.new_page()
         return device
 
@@ -60,7 +70,7 @@ class BrowserDevice:
         self.page.on("pageerror", self._failed)
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(text in message.text for text in EXPECTED_OFFLINE):
+        if message.type == "error" and not any(text in message.text for text in self.expected):
             self.complaints.append(message.text)
 
     def _failed(self, error: Error) -> None:
@@ -131,6 +141,11 @@ class BrowserDevice:
         digest = await self.page.evaluate("window.threadline.digest()")
         assert isinstance(digest, str)
         return digest
+
+
+def _once(script: str) -> str:
+    """Of the pages of a context the first one runs it: what a page stores later is not undone by a reload."""
+    return f"if (!localStorage['tests.begun']) {{ localStorage['tests.begun'] = 'yes'; {script}; }}"
 
 
 async def same_digest(*digests: Callable[[], Awaitable[str]]) -> str:

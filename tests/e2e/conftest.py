@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 from tests.e2e.browser_device import BrowserDevice
 from tests.server_process import ServerProcess, server_process
+from tests.signing import SECRET
 
 WEB_DEMO = Path(__file__).parents[2] / "web_demo"
 DEMO_AGENT = "threadline.agents.travel:agent"
@@ -87,8 +89,10 @@ class Devices:
         self._url = url
         self.all: list[BrowserDevice] = []
 
-    async def device(self, user: str, name: str, *, phone: bool = False) -> BrowserDevice:
-        made = await BrowserDevice.start(self._browser, self._url, user, name, phone=phone)
+    async def device(
+        self, user: str, name: str, *, phone: bool = False, token: str | None = None
+    ) -> BrowserDevice:
+        made = await BrowserDevice.start(self._browser, self._url, user, name, phone=phone, token=token)
         self.all.append(made)
         return made
 
@@ -96,7 +100,28 @@ class Devices:
 @pytest_asyncio.fixture
 async def devices(browser: Browser, demo: ServerProcess) -> AsyncIterator[Devices]:
     """An error on a browser's console, such as a violation of the content policy, fails the test."""
-    made = Devices(browser, demo.url)
+    async with watched_devices(browser, demo.url) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def guarded(tmp_path: Path, web_page: Path, agent: str) -> AsyncIterator[ServerProcess]:
+    """A server that knows people by signed tokens."""
+    arguments = ("--agent", agent, "--auth", "token", "--auth-secret", SECRET, "--link-poll-s", "0.1")
+    async with server_process(tmp_path / "data", *arguments) as process:
+        yield process
+
+
+@pytest_asyncio.fixture
+async def known_devices(browser: Browser, guarded: ServerProcess) -> AsyncIterator[Devices]:
+    """Devices of the guarded server; give each a token."""
+    async with watched_devices(browser, guarded.url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def watched_devices(browser: Browser, url: str) -> AsyncIterator[Devices]:
+    made = Devices(browser, url)
     yield made
     complaints = [complaint for device in made.all for complaint in device.complaints]
     for device in made.all:

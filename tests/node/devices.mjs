@@ -60,11 +60,24 @@ const newDocument = ({ update }) => {
   return doc
 }
 
-const openYWebsocket = ({ url, session, params, update }) => {
+// A ticket is good for one connection, so the provider gets another one before it comes back.
+const goByTickets = (provider, { api, token }) => {
+  const connect = async () => {
+    provider.shouldConnect = false
+    const answer = await fetch(`${api}/tickets`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } })
+    provider.params.token = (await answer.json()).ticket
+    provider.connect()
+  }
+  provider.on('connection-close', connect)
+  connect()
+}
+
+const openYWebsocket = ({ url, session, params, update, tickets }) => {
   const device = new Device(newDocument({ update }))
   device.provider = new WebsocketProvider(url, session, device.doc, {
-    params, WebSocketPolyfill: WebSocket, disableBc: true
+    params, WebSocketPolyfill: WebSocket, disableBc: true, connect: !tickets
   })
+  if (tickets) goByTickets(device.provider, tickets)
   device.provider.on('status', ({ status }) => device.note('status', status))
   device.provider.on('sync', (synced) => device.note('sync', synced))
   device.provider.on('connection-close', (event) => device.note('close', event && event.code))

@@ -15,9 +15,9 @@ export class RealServer {
   readonly #process: ChildProcess;
   readonly #data: string;
 
-  static async start(): Promise<RealServer> {
+  static async start(...more: string[]): Promise<RealServer> {
     const data = mkdtempSync(join(tmpdir(), "threadline-web-"));
-    const process = spawn(COMMAND, ["serve", "--port", "0", "--data", data, "--agent", DEMO_AGENT], {
+    const process = spawn(COMMAND, ["serve", "--port", "0", "--data", data, "--agent", DEMO_AGENT, ...more], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const said: string[] = [];

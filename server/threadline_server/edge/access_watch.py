@@ -108,7 +108,7 @@ class AccessWatch:
         if role is None:
             self._end(room, channel, close_codes.FORBIDDEN, "your access to this session was taken back")
         elif role is not channel.actor.role and COMPANION_MARK not in room.name:
-            channel.regrant(role)
+            channel.regrant(role, record)
 
     async def _end_revoked(self) -> None:
         await self._revocations.refresh()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threadline.actors import Actor, Role
 from threadline.protocol.sync import SyncMessage, SyncStep1, SyncStep2, Update
 from threadline.protocol.ywebsocket import AwarenessUpdate, QueryAwareness
+from threadline_server.backplane.base import SessionRecord
 from threadline_server.edge.admission import Pass
 from threadline_server.edge.authentication import Principal
 from threadline_server.edge.connection import Connection
@@ -86,8 +87,8 @@ class DocumentChannel:
         if room is not None:
             room.leave(self)
 
-    def regrant(self, role: Role) -> None:
-        """Its user has another role from now on."""
+    def regrant(self, role: Role, record: SessionRecord) -> None:
+        """Its user has another role in the session of `record` from now on."""
         self.actor = Actor(self.actor.user, role, self.actor.device, self.actor.name)
 
     def want_token(self) -> None:

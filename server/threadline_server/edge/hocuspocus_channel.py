@@ -30,6 +30,7 @@ from threadline.protocol.hocuspocus import (
     split_address,
 )
 from threadline.protocol.ywebsocket import PermissionDenied
+from threadline_server.backplane.base import SessionRecord
 from threadline_server.edge.admission import Pass
 from threadline_server.edge.connection import Connection, Dismissed
 from threadline_server.edge.document_channel import DocumentChannel
@@ -119,9 +120,10 @@ class HocuspocusChannel(DocumentChannel):
         self._end()
         self.send(CloseDocument(reason))
 
-    def regrant(self, role: Role) -> None:
-        super().regrant(role)
-        self.send(_granted(role))
+    def regrant(self, role: Role, record: SessionRecord) -> None:
+        super().regrant(role, record)
+        if self.room is not None:
+            self._greet(Pass(self.room.name, self.actor, record, self.principal))
 
     def want_token(self) -> None:
         super().want_token()
@@ -164,8 +166,7 @@ class HocuspocusChannel(DocumentChannel):
 
     def _admit(self, name: str, admitted: Pass, room: Room) -> None:
         self.stage = Stage.OPEN
-        granted = self._frames.other(encode_body(_granted(admitted.actor.role)))
-        self.write(granted + self._frames.stateless(self._entrance.admission.hello(admitted)))
+        self._greet(admitted)
         try:
             self.enter(room, admitted, self._entrance.users)
             for message in self._take_queue():
@@ -173,6 +174,11 @@ class HocuspocusChannel(DocumentChannel):
                     self._take(name, message)
         except Exception as error:  # noqa: BLE001 - as for a message that came just now
             self._connection.fail(error)
+
+    def _greet(self, admitted: Pass) -> None:
+        """Say what the device may do, and all that stock clients have no field for."""
+        granted = self._frames.other(encode_body(_granted(admitted.actor.role)))
+        self.write(granted + self._frames.stateless(self._entrance.admission.hello(admitted)))
 
     def _refuse(self, close: CloseCode, detail: str) -> None:
         if close.comes_back:
@@ -214,9 +220,12 @@ class HocuspocusChannel(DocumentChannel):
         self._task = None
         if admitted.principal.expires_s != self.principal.expires_s:
             self.token_wanted = False
-        self.actor = admitted.actor
+        former, self.actor = self.actor, admitted.actor
         self.principal = admitted.principal
-        self.send(_granted(admitted.actor.role))
+        if former.role is admitted.actor.role:
+            self.send(_granted(former.role))
+        else:
+            self._greet(admitted)
 
     def _close_as_asked(self) -> None:
         self.abandon()

@@ -3,17 +3,21 @@
 import { Sessions } from "./api.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
 import { uuid7 } from "./document/ids.ts";
+import { Devices } from "./devices.ts";
 import { Emitter } from "./emitter.ts";
 import type { RunEvent } from "./events.ts";
+import { HttpApi } from "./http_api.ts";
 import type { RunRequest } from "./intents.ts";
 import type { Frame, SocketClass } from "./ledger.ts";
 import { Session } from "./session.ts";
+import { Invitations, Members } from "./sharing.ts";
 import { IndexedDbStore, NoStore, type LocalStore } from "./store.ts";
+import type { TokenSource } from "./token.ts";
 
 export interface ConnectOptions {
-  /** Who one is to the server; where any token is a name, that name. */
-  token: string;
-  /** The user's name in ids; the token where it is left out. */
+  /** Who one is to the server; where any token is a name, that name. A function is asked whenever one is wanted. */
+  token: TokenSource;
+  /** The user's name in ids; a fixed token where it is left out. */
   user?: string;
   /** How people call the user; the user's name where it is left out. */
   name?: string;
@@ -36,19 +40,27 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   readonly name: string;
   readonly device: string;
   readonly sessions: Sessions;
+  readonly devices: Devices;
+  readonly members: Members;
+  readonly invitations: Invitations;
   readonly #connection: Connection;
-  readonly #token: string;
+  readonly #token: TokenSource;
   readonly #store: LocalStore;
   readonly #open = new Map<string, Promise<Session>>();
 
   constructor(url: string, options: ConnectOptions) {
     super();
-    this.user = options.user ?? options.token;
+    this.user = options.user ?? (typeof options.token === "string" ? options.token : "");
+    if (!this.user) throw new Error("A client whose token is a function needs the name of its user.");
     this.name = options.name ?? this.user;
     this.device = options.device ?? "";
     this.#token = options.token;
     this.#store = options.store ?? defaultStore(url, this.user, options.store);
-    this.sessions = new Sessions(url, options.token);
+    const api = new HttpApi(url, options.token);
+    this.sessions = new Sessions(api);
+    this.devices = new Devices(api);
+    this.members = new Members(api);
+    this.invitations = new Invitations(api);
     this.#connection = new Connection(url, options);
     this.#connection.on("status", (status) => this.emit("status", status));
   }
@@ -105,6 +117,12 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   /** Leaves the network until `reconnect`; edits are kept. */
   disconnect(): void {
     this.#connection.disconnect();
+  }
+
+  /** Shows the server the token that the source gives now, on everything that is open, which does not notice. */
+  async renew_token(): Promise<void> {
+    const sessions = await Promise.all(this.#open.values());
+    await Promise.all(sessions.map((session) => session.renew_token()));
   }
 
   /** Comes back at once, whatever wait is under way. */

@@ -14,9 +14,10 @@ import { parseReason, type CloseReason } from "./protocol/close_codes.ts";
 import { encodeCredentials } from "./protocol/credentials.ts";
 import { decodeNote, type Hello, type Notice } from "./protocol/notices.ts";
 import type { LocalCopy, LocalStore } from "./store.ts";
+import { tokenOf, type TokenSource } from "./token.ts";
 
 export interface ReplicaOptions {
-  token: string;
+  token: TokenSource;
   device: string;
   store: LocalStore;
   /** Whether presence is shared over this document. */
@@ -95,6 +96,11 @@ export class Replica extends Emitter<ReplicaEvents> {
     this.doc.destroy();
   }
 
+  /** Shows the server a fresh token on the open document; a closed one shows it when it opens. */
+  async renew_token(): Promise<void> {
+    if (this.hello && !this.ended && this.#connection.status === "online") await this.#provider.sendToken();
+  }
+
   /** Leaves the server and removes the local copy. The document stays readable. */
   async setAside(): Promise<void> {
     this.#detach();
@@ -107,7 +113,7 @@ export class Replica extends Emitter<ReplicaEvents> {
       name: this.name,
       document: this.doc,
       websocketProvider: this.#connection.socket,
-      token: () => encodeCredentials({ token, device, lineage: this.#lineage }),
+      token: async () => encodeCredentials({ token: await tokenOf(token), device, lineage: this.#lineage }),
       ...(presence ? {} : { awareness: null }),
       onOpen: () => clearTimeout(this.#rejoin),
       onSynced: () => this.#becomeSynced(true),

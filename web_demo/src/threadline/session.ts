@@ -168,6 +168,11 @@ export class Session extends Emitter<SessionEvents> {
     return this.#replica.isEmpty;
   }
 
+  /** For `Client.renew_token`. */
+  async renew_token(): Promise<void> {
+    await Promise.all([this.#replica.renew_token(), this.#companion.renew_token()]);
+  }
+
   /** Why the server ended this session for this device; undefined while it goes on. */
   get ended(): CloseReason | undefined {
     return this.#replica.ended ?? this.#companion.ended ?? this.#connection.ended;

@@ -5,15 +5,17 @@ import { open, openError, opening } from "./app_model.ts";
 import { Conversation } from "./conversation.tsx";
 import { later } from "./later.tsx";
 import { Panel } from "./panel.tsx";
-import { sessionId } from "./route.ts";
+import { entry, sessionId } from "./route.ts";
 import type { SessionModel } from "./session_model.ts";
 import { SessionList } from "./session_list.tsx";
 import { identity, panelWasOpen, savePanel } from "./settings.ts";
-import { Welcome } from "./welcome.tsx";
+import { SignIn } from "./sign_in.tsx";
 import { words } from "./words/words.ts";
 
 const Timeline = later(() => import("./timeline.tsx"));
 const GlassBox = later(() => import("./glass_box.tsx"));
+const LinkPage = later(() => import("./link_page.tsx"));
+const JoinPage = later(() => import("./join_page.tsx"));
 const KeysDialog = later(() => import("./keys_dialog.tsx"));
 
 const WIDE = "(min-width: 1101px)";
@@ -25,7 +27,10 @@ export function App(): JSX.Element {
     return `app${sessionId.value ? " in-session" : ""}${panel ? " with-panel" : ""}`;
   });
   const helping = useShortcuts();
-  if (!identity.value) return <Welcome />;
+  const entered = entry.value;
+  if (entered?.kind === "link") return <LinkPage code={entered.code} />;
+  if (!identity.value) return <SignIn />;
+  if (entered) return <JoinPage code={entered.code} />;
   const togglePanel = (): void => {
     panelOpen.value = !panelOpen.value;
     savePanel(panelOpen.value);

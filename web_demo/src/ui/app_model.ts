@@ -58,10 +58,15 @@ export async function leaveSession(id: string): Promise<void> {
 
 let changing: Promise<unknown> = Promise.resolve();
 
-/** Another identity gets another client; the copies of the former stay on the device. */
+/** Another identity gets another client; the copies of the former stay on the device. A fresh token is no other identity. */
 async function become(next: Identity | undefined): Promise<void> {
   const former = client.peek();
-  client.value = next && connect(location.origin, { ...next, user: next.name });
+  const same = former && next && former.user === next.name && former.device === next.device;
+  if (same && !open.peek()?.session.ended) {
+    await former.renew_token();
+    return refreshList();
+  }
+  client.value = next && connect(location.origin, { token: () => identity.peek()?.token ?? "", user: next.name, device: next.device });
   listed.value = undefined;
   await former?.close();
   await refreshList();

@@ -71,7 +71,7 @@ function WayOut({ model }: { model: SessionModel }): JSX.Element | null {
   }
   if (name === "unauthorized") {
     return (
-      <button class="button primary" type="button" onClick={() => (identity.value = undefined)}>
+      <button class="button primary" type="button" data-testid="sign-in-again" onClick={() => (identity.value = undefined)}>
         {ended.signIn}
       </button>
     );

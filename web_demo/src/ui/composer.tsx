@@ -44,7 +44,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
   const nothing = useComputed(() => text.value.trim() === "" && !attaching.files.value.some(({ attachment }) => attachment));
   const send = (): void => {
     const message = area.current?.value.trim() ?? "";
-    if (nothing.value || attaching.busy || !session.canWrite) return;
+    if (nothing.value || attaching.busy || !model.canWrite.value) return;
     const attachments = attaching.take();
     const files = attachments.length > 0 ? { attachments } : {};
     model.send(message, { ...files, ...(busy.value ? { on_busy: onBusy.value } : {}) });
@@ -67,12 +67,12 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
     event.preventDefault();
     send();
   };
-  const note = model.ended.value ? composer.ended : session.canWrite ? composer.hint : composer.viewer;
+  const note = model.ended.value ? composer.ended : model.canWrite.value ? composer.hint : composer.viewer;
   return (
     <div class="composer">
       <div class="column">
         <Queue model={model} />
-        {busy.value && session.canWrite && <BusyPolicy policy={onBusy} />}
+        {busy.value && model.canWrite.value && <BusyPolicy policy={onBusy} />}
         <AttachingList attaching={attaching} />
         <div class="box">
           <AttachButton model={model} />
@@ -84,7 +84,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
             dir="auto"
             aria-label={composer.label}
             placeholder={composer.placeholder}
-            disabled={!session.canWrite}
+            disabled={!model.canWrite.value}
             enterkeyhint="send"
             onInput={write}
             onKeyDown={onKeyDown}
@@ -114,7 +114,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
               data-testid="send"
               aria-label={composer.send}
               title={composer.send}
-              disabled={nothing.value || attaching.busy || !session.canWrite}
+              disabled={nothing.value || attaching.busy || !model.canWrite.value}
               onClick={send}
             >
               <Icon name="send" />
@@ -149,7 +149,7 @@ function AttachButton({ model }: { model: SessionModel }): JSX.Element {
         data-testid="attach"
         aria-label={attach.add}
         title={attach.add}
-        disabled={!model.session.canWrite}
+        disabled={!model.canWrite.value}
         onClick={() => input.current?.click()}
       >
         <Icon name="clip" />
@@ -160,7 +160,7 @@ function AttachButton({ model }: { model: SessionModel }): JSX.Element {
 
 /** Takes files that were pasted or dropped; anything else goes its usual way. */
 export function takeFiles(event: Event, data: DataTransfer | null, model: SessionModel): void {
-  if (!data || data.files.length === 0 || !model.session.canWrite) return;
+  if (!data || data.files.length === 0 || !model.canWrite.value) return;
   event.preventDefault();
   model.attaching.add(data.files);
 }

@@ -7,6 +7,7 @@ import { Icon } from "./icons.tsx";
 import { PresenceChips } from "./presence_chips.tsx";
 import { SavedWord } from "./saved_word.tsx";
 import type { SessionModel } from "./session_model.ts";
+import { SignInNotice } from "./sign_in_notice.tsx";
 import { Transcript } from "./transcript.tsx";
 import { words } from "./words/words.ts";
 
@@ -45,6 +46,7 @@ export function Conversation({ model, panelOpen, onPanel }: ConversationProps): 
         </button>
       </header>
       <PresenceChips model={model} row />
+      <SignInNotice />
       <Banner model={model} />
       <Transcript model={model} />
       <Composer model={model} />

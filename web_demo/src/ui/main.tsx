@@ -4,6 +4,7 @@ import "./styles/chat.css";
 import "./styles/attachments.css";
 import "./styles/markdown.css";
 import "./styles/panel.css";
+import "./styles/people.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { startAppearance } from "./appearance.ts";

@@ -57,7 +57,7 @@ export const UserMessage = memo(function UserMessage({ message, model, version, 
             {chat.undoSend}
           </button>
         )}
-        {mine && sent && !editing && model.session.canWrite && (
+        {mine && sent && !editing && model.canWrite.value && (
           <button
             class="icon-button quiet"
             type="button"
@@ -276,7 +276,7 @@ function Tools({ message, model, version, of, last }: AssistantProps): JSX.Eleme
           <Icon name={copied.value ? "check" : "copy"} />
         </button>
       )}
-      {last && question && model.session.canWrite && (
+      {last && question && model.canWrite.value && (
         <button
           class="icon-button"
           type="button"

@@ -5,6 +5,7 @@ import { toJson } from "../threadline/document/values.ts";
 import type { Json } from "../threadline/index.ts";
 import { copyText } from "./clipboard.ts";
 import { Icon } from "./icons.tsx";
+import { PeopleActions } from "./people_actions.tsx";
 import { sessionUrl } from "./route.ts";
 import type { SessionModel } from "./session_model.ts";
 import { StateTree } from "./state_tree.tsx";
@@ -47,7 +48,7 @@ function StateSection({ model }: { model: SessionModel }): JSX.Element {
       <h3>{panel.state}</h3>
       <p class="note">{Object.keys(state).length === 0 ? panel.stateEmpty : panel.stateText}</p>
       <StateTree value={state} session={session} />
-      {session.canWrite && <AddKey model={model} />}
+      {model.canWrite.value && <AddKey model={model} />}
       {model.undoable.value && (
         <button class="button undo" type="button" data-testid="undo" onClick={() => model.undo()}>
           <Icon name="undo" />
@@ -152,6 +153,7 @@ function DeviceSection({ model }: { model: SessionModel }): JSX.Element {
           </li>
         ))}
       </ul>
+      <PeopleActions id={model.session.id} />
     </section>
   );
 }

@@ -20,7 +20,7 @@ export function Queue({ model }: { model: SessionModel }): JSX.Element | null {
           <span class="text" dir="auto">
             {input.text || goal}
           </span>
-          {model.session.canWrite && (
+          {model.canWrite.value && (
             <button
               class="icon-button"
               type="button"

@@ -1,9 +1,21 @@
-/** Where in the page one is: `#/` the list, `#/s/SESSION` a session. `?session=SESSION` leads there too. */
+/**
+ * Where in the page one is: `#/` the list, `#/s/SESSION` a session. `?session=SESSION` leads there too.
+ *
+ * `#/link/CODE` and `#/join/CODE` bring a code; it is taken out of the address at once, and so out of the history.
+ */
 
 import { signal } from "@preact/signals";
 import { isName } from "../threadline/document/ids.ts";
 
 export const sessionId = signal<string | undefined>(undefined);
+
+/** A code that the address brought: to link this device, or to join a conversation. */
+export interface Entry {
+  kind: "link" | "join";
+  code: string;
+}
+
+export const entry = signal<Entry | undefined>(undefined);
 
 export function startRouting(): void {
   const asked = new URLSearchParams(location.search).get("session");
@@ -30,8 +42,17 @@ export function sessionUrl(id: string): string {
   return `${location.origin}${location.pathname}${sessionHref(id)}`;
 }
 
+export function entryUrl({ kind, code }: Entry): string {
+  return `${location.origin}${location.pathname}#/${kind}/${encodeURIComponent(code)}`;
+}
+
 function follow(): void {
   const [, kind, name] = location.hash.split("/");
+  if (kind === "link" || kind === "join") {
+    entry.value = { kind, code: decode(name ?? "") };
+    history.replaceState(null, "", `${location.pathname}#/`);
+    return;
+  }
   const id = kind === "s" && name ? decode(name) : "";
   sessionId.value = isName(id) ? id : undefined;
 }

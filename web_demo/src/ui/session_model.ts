@@ -30,6 +30,8 @@ export class SessionModel {
   readonly synced: Signal<boolean>;
   readonly hello: Signal<Hello | undefined>;
   readonly ended: Signal<CloseReason | undefined>;
+  /** Whether this person may write here now; a role may change while one is here. */
+  readonly canWrite: ReadonlySignal<boolean>;
   /** What came of the last reset, until the person has seen it. */
   readonly recovery = signal<Recovery | undefined>(undefined);
   readonly resetting = signal(false);
@@ -62,6 +64,7 @@ export class SessionModel {
     this.synced = signal(session.synced);
     this.hello = signal(session.hello);
     this.ended = signal(session.ended);
+    this.canWrite = computed(() => this.ended.value === undefined && this.hello.value?.role !== "viewer");
     this.#unsubscribe = [
       session.on("change", () => this.#schedule()),
       session.on("status", () => this.#readStatus()),

@@ -1,4 +1,4 @@
-/** What this browser remembers of its person: name, device, appearance, language. Nothing of it is secret. */
+/** What this browser remembers of its person: who one is, with the token that shows it, appearance, language. */
 
 import { signal } from "@preact/signals";
 import { isUserName } from "../threadline/document/ids.ts";
@@ -10,8 +10,11 @@ export type Theme = "system" | "light" | "dark";
 export interface Identity {
   /** The token; with `--auth none` it is the user's name. */
   token: string;
+  /** The user, as the server calls them. */
   name: string;
   device: string;
+  /** When the token ends, in Unix seconds; left out where it does not, or where that is not known. */
+  expires_s?: number;
 }
 
 const IDENTITY = "threadline.identity";
@@ -34,6 +37,12 @@ export function saveNotifying(wanted: boolean): void {
 export function saveIdentity(next: Identity): void {
   write(IDENTITY, JSON.stringify(next));
   identity.value = next;
+}
+
+/** Forgets who one is here. Copies of conversations stay on the device. */
+export function signOut(): void {
+  write(IDENTITY, "null");
+  identity.value = undefined;
 }
 
 export function saveTheme(next: Theme): void {
@@ -61,7 +70,9 @@ function readIdentity(): Identity | undefined {
   try {
     const stored = JSON.parse(read(IDENTITY) ?? "null") as Partial<Identity> | null;
     if (!stored || typeof stored.name !== "string" || !isUserName(stored.name)) return undefined;
-    return { token: stored.token || stored.name, name: stored.name, device: stored.device || guessDevice() };
+    const { name, expires_s } = stored;
+    const found = { token: stored.token || name, name, device: stored.device || guessDevice() };
+    return typeof expires_s === "number" ? { ...found, expires_s } : found;
   } catch {
     return undefined;
   }

@@ -3,24 +3,30 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { isUserName } from "../threadline/document/ids.ts";
 import { guessDevice } from "./device_name.ts";
+import { later } from "./later.tsx";
 import { askToNotify } from "./notifications.ts";
-import { notifying, saveIdentity, saveLanguage, saveNotifying, saveTheme, theme, type Identity, type Theme } from "./settings.ts";
+import { notifying, saveIdentity, saveLanguage, saveNotifying, saveTheme, signOut, theme, type Identity, type Theme } from "./settings.ts";
 import { language, LANGUAGES, speak, words, type Language } from "./words/words.ts";
+
+const DevicesDialog = later(() => import("./devices_dialog.tsx"));
 
 const THEMES: Theme[] = ["system", "light", "dark"];
 
 /** Name, device, appearance and language. A changed name is another user, with copies of its own. */
 export function SettingsDialog({ me, onClose }: { me: Identity; onClose: () => void }): JSX.Element {
-  const { app, settings } = words();
+  const { app, people, settings } = words();
+  const showing = useSignal(false);
+  const byName = me.token === me.name;
   const dialog = useRef<HTMLDialogElement>(null);
   const name = useSignal(me.name);
   const device = useSignal(me.device);
   useEffect(() => dialog.current?.showModal(), []);
+  if (showing.value) return <DevicesDialog onClose={onClose} />;
   const submit = (event: Event): void => {
     event.preventDefault();
     const given = name.value.trim();
     if (!isUserName(given)) return;
-    const next = { token: given === me.name ? me.token : given, name: given, device: device.value.trim() || guessDevice() };
+    const next = { ...me, token: byName ? given : me.token, name: given, device: device.value.trim() || guessDevice() };
     if (next.name !== me.name || next.device !== me.device) saveIdentity(next);
     onClose();
   };
@@ -30,8 +36,8 @@ export function SettingsDialog({ me, onClose }: { me: Identity; onClose: () => v
       <form onSubmit={submit}>
         <label class="field">
           {settings.name}
-          <input value={name} onInput={(event) => (name.value = event.currentTarget.value)} maxLength={128} required />
-          <small>{settings.changeNameText}</small>
+          <input value={name} onInput={(event) => (name.value = event.currentTarget.value)} maxLength={128} required readOnly={!byName} />
+          {byName && <small>{settings.changeNameText}</small>}
         </label>
         <label class="field">
           {settings.device}
@@ -61,6 +67,12 @@ export function SettingsDialog({ me, onClose }: { me: Identity; onClose: () => v
           <input type="checkbox" data-testid="notify" checked={notifying.value} onChange={(event) => void chooseNotify(event.currentTarget)} />
           {settings.notify}
         </label>
+        <button class="button" type="button" data-testid="linked-devices" onClick={() => (showing.value = true)}>
+          {people.devices.open}
+        </button>
+        <button class="button" type="button" data-testid="sign-out" onClick={signOut}>
+          {people.signIn.out}
+        </button>
         <div class="actions">
           <button class="button" type="button" onClick={onClose}>
             {app.cancel}

@@ -163,7 +163,7 @@ function Empty({ model }: { model: SessionModel }): JSX.Element {
             key={starter}
             type="button"
             data-testid="starter"
-            disabled={!model.session.canWrite}
+            disabled={!model.canWrite.value}
             onClick={() => model.send(starter)}
           >
             {starter}

@@ -17,6 +17,7 @@ from threadline_server.telemetry.audit import Audit
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="/icon.svg">
 <title>Threadline: pair this device</title><link rel="stylesheet" href="/pair.css">
 <main><h1>Pair this device</h1>
 <form id="pair"><label>Code at the server <input id="code" autocomplete="one-time-code" required></label>

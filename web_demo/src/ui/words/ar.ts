@@ -1,8 +1,10 @@
 /** العربية. */
 
 import type { Words } from "./en.ts";
+import { people } from "./people/ar.ts";
 
 export const ar: Words = {
+  people,
   app: {
     name: "Threadline",
     motto: "محادثة واحدة على كل أجهزتك.",

@@ -1,8 +1,10 @@
 /** Deutsch. */
 
 import type { Words } from "./en.ts";
+import { people } from "./people/de.ts";
 
 export const de: Words = {
+  people,
   app: {
     name: "Threadline",
     motto: "Ein Gespräch, auf jedem Gerät.",

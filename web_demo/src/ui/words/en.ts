@@ -1,6 +1,9 @@
 /** Every sentence of the page, in English. Other languages have the same keys; the compiler holds them to it. */
 
+import { people } from "./people/en.ts";
+
 export const en = {
+  people,
   app: {
     name: "Threadline",
     motto: "One conversation, every device.",

@@ -1,8 +1,10 @@
 /** 简体中文。 */
 
 import type { Words } from "./en.ts";
+import { people } from "./people/zh.ts";
 
 export const zh: Words = {
+  people,
   app: {
     name: "Threadline",
     motto: "一场对话，所有设备。",
