@@ -1,6 +1,7 @@
-"""python -m examples.coding_agent [--port 8000] [--workspace DIR] [--execute] [--check]
+"""python -m examples.coding_agent [--execute] [--port 8000] [--workspace DIR] [--data DIR | --redis URL]
 
-Running code is off unless `--execute` is given (`--check` runs its own). See the limits in the documentation.
+Running code is off unless `--execute` is given; `--check` plays a dialogue with code and ends. The limits are
+in the documentation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from examples.coding_agent.agent import kernels
@@ -27,12 +29,12 @@ AGENT = ("examples.coding_agent.agent:agent",)
 
 
 @asynccontextmanager
-async def running(data: Path, options: Options, port: int = 0) -> AsyncIterator[tuple[str, str]]:
-    """The URLs of the application and of the Threadline server under it."""
+async def running(store: dict[str, Any], options: Options, port: int = 0) -> AsyncIterator[tuple[str, str]]:
+    """The URLs of the application and of the Threadline server under it. `store`: `data` or `redis`."""
     expire_s = options.max_age_hours * 3600
     upkeep_s = min(30.0, expire_s / 4)
     settings = Settings(
-        port=0, data=data, agent=AGENT, stop_grace_s=0.5, expire_after_s=expire_s, upkeep_every_s=upkeep_s
+        port=0, agent=AGENT, stop_grace_s=0.5, expire_after_s=expire_s, upkeep_every_s=upkeep_s, **store
     )
     try:
         async with running_server(settings) as server, hosted(coding_app(server.url, options), port) as url:
@@ -47,10 +49,8 @@ async def main(given: argparse.Namespace) -> int:
         kernels.enabled = given.execute or given.check
         if given.check:
             (kernels.workspace / "data.csv").write_text("name,age\nAda,36\nAlan,41\nGrace,36\n")
-        async with running(Path(temporary) / "store", Options.from_environment(), given.port) as (
-            url,
-            server,
-        ):
+        store = {"redis": given.redis} if given.redis else {"data": given.data or Path(temporary) / "store"}
+        async with running(store, Options.from_environment(), given.port) as (url, server):
             if not given.check:
                 print(f"coding agent at {url}, its sessions at {server}", flush=True)
                 await asyncio.Event().wait()
@@ -70,6 +70,8 @@ async def check(url: str) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="where sessions are kept; a temporary directory without it")
+    parser.add_argument("--redis", default="", help="keep sessions in this Redis instead")
     parser.add_argument("--workspace", type=Path, help="where code runs; a temporary directory without it")
     parser.add_argument("--execute", action="store_true", help="let the agent run code")
     parser.add_argument("--check", action="store_true", help="play a dialogue and end")

@@ -60,9 +60,9 @@ def coding_app(url: str, options: Options | None = None) -> FastAPI:
     async def quick(asked: Quick) -> dict[str, Any]:
         conversations = state["conversations"]
         name = asked.context.session_id or uuid7()
-        session = await conversations.begin(name)
-        run = await conversations.ask(session, asked.query, asked.context.model_dump(exclude_none=True))
-        result = await run.result(ANSWER_S)
+        async with conversations.begun(name) as session:
+            run = await conversations.ask(session, asked.query, asked.context.model_dump(exclude_none=True))
+            result = await run.result(ANSWER_S)
         usage = result.usage
         said = result.output or (result.error.message if result.error else "")
         return {
@@ -78,32 +78,35 @@ def coding_app(url: str, options: Options | None = None) -> FastAPI:
         }
 
     @app.get("/api/sessions")
-    async def sessions() -> dict[str, Any]:
-        found = await state["conversations"].all()
-        names = [
-            label.removeprefix("name:") for each in found for label in each.labels if label[:5] == "name:"
-        ]
-        return {"active_sessions": len(found), "sessions": names}
+    async def sessions(limit: Annotated[int, Query(ge=1, le=200)] = 50) -> dict[str, Any]:
+        """How many there are, and the `limit` of them that were used last."""
+        conversations = state["conversations"]
+        found = await conversations.all()
+        return {"active_sessions": len(found), "sessions": await conversations.newest(found[:limit])}
 
     @app.get("/api/sessions/{name}")
     async def info(name: Name) -> dict[str, Any]:
         conversations = state["conversations"]
-        return conversations.info(name, await conversations.find(name))
+        async with conversations.of(name) as session:
+            return conversations.info(name, session)
 
     @app.get("/api/sessions/{name}/history")
     async def history(name: Name, max_turns: Annotated[int, Query(ge=1, le=1000)] = 20) -> dict[str, Any]:
         conversations = state["conversations"]
-        turns = conversations.turns(await conversations.find(name))
+        async with conversations.of(name) as session:
+            turns = conversations.turns(session)
         return {"session_id": name, "turn_count": len(turns), "history": turns[-max_turns:]}
 
     @app.get("/api/sessions/{name}/export", response_model=None)
     async def export(name: Name, format: str = "json") -> Any:  # noqa: A002  (the name of the API)
-        exported = (await state["conversations"].find(name)).export(format)
+        async with state["conversations"].of(name) as session:
+            exported = session.export(format)
         return PlainTextResponse(exported) if isinstance(exported, str) else JSONResponse(dict(exported))
 
     @app.post("/api/sessions/{name}/{what}")
     async def control(name: Name, what: str) -> JSONResponse:
-        kernel = await kernels.of((await state["conversations"].find(name)).id)
+        async with state["conversations"].of(name) as session:
+            kernel = await kernels.of(session.id)
         if what not in ("interrupt", "restart"):
             return JSONResponse({"detail": "Not Found"}, HTTPStatus.NOT_FOUND)
         await (kernel.interrupt() if what == "interrupt" else kernel.restart())

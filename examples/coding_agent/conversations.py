@@ -6,7 +6,9 @@ A name that was deleted can be used again, so a conversation is a session with a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +18,7 @@ from threadline.client import Client
 from threadline.errors import LimitExceeded, SessionDeleted, SessionNotFound
 from threadline.ids import uuid7
 from threadline.live_session import LiveSession
+from threadline.resources import SessionInfo
 from threadline.run import Run
 
 AGENT = "notebook"
@@ -29,34 +32,67 @@ class Conversations:
         self._client = client
         self._options = options
         self._creating = asyncio.Lock()
+        self._uses: Counter[str] = Counter()
 
-    async def find(self, name: str) -> LiveSession:
-        """Raises SessionNotFound."""
+    @asynccontextmanager
+    async def of(self, name: str) -> AsyncIterator[LiveSession]:
+        """The conversation of this name, joined for the block. Raises SessionNotFound."""
+        async with self._joined(await self._id_of(name)) as session:
+            yield session
+
+    @asynccontextmanager
+    async def begun(self, name: str) -> AsyncIterator[LiveSession]:
+        """As `of`, made where there is none. Raises LimitExceeded."""
+        async with self._creating:
+            try:
+                session_id = await self._id_of(name)
+            except SessionNotFound:
+                session_id = await self._create(name)
+        async with self._joined(session_id) as session:
+            yield session
+
+    async def newest(self, found: list[SessionInfo]) -> list[dict[str, Any]]:
+        """What `info` says of conversations of the catalogue, without those deleted meanwhile."""
+        told = []
+        for each in found:
+            with suppress(SessionNotFound):
+                async with self._joined(each.id) as session:
+                    told.append(self.info(_name_of(each), session))
+        return told
+
+    async def _id_of(self, name: str) -> str:
         found = await self._client.sessions.list(label=f"name:{name}", limit=1)
         if not found:
             raise SessionNotFound("Session not found", session_id=name)
+        return found[0].id
+
+    async def _create(self, name: str) -> str:
+        if len(await self.all()) >= self._options.max_concurrent:
+            raise LimitExceeded(
+                f"There are {self._options.max_concurrent} sessions already; delete one first."
+            )
+        return (await self._client.sessions.create(id=uuid7(), labels=[KIND, f"name:{name}"])).id
+
+    @asynccontextmanager
+    async def _joined(self, session_id: str) -> AsyncIterator[LiveSession]:
+        """Left with its last use: a session that somebody has open does not expire."""
+        session: LiveSession | None = None
+        self._uses[session_id] += 1
         try:
-            return await self._client.open(found[0].id, create=False)
+            session = await self._client.open(session_id, create=False)
+            yield session
         except SessionDeleted:
-            raise SessionNotFound("Session not found", session_id=name) from None
+            raise SessionNotFound("Session not found", session_id=session_id) from None
+        finally:
+            self._uses[session_id] -= 1
+            if not self._uses[session_id]:
+                del self._uses[session_id]
+                if session is not None:
+                    session.leave()
 
-    async def begin(self, name: str) -> LiveSession:
-        """The conversation of this name, made where there is none. Raises LimitExceeded."""
-        async with self._creating:
-            try:
-                return await self.find(name)
-            except SessionNotFound:
-                pass
-            if len(await self.all()) >= self._options.max_concurrent:
-                raise LimitExceeded(
-                    f"There are {self._options.max_concurrent} sessions already; delete one first."
-                )
-            created = await self._client.sessions.create(id=uuid7(), labels=[KIND, f"name:{name}"])
-            return await self._client.open(created.id)
-
-    async def all(self) -> list[Any]:
-        """Every conversation as the catalogue has it."""
-        found: list[Any] = []
+    async def all(self) -> list[SessionInfo]:
+        """Every conversation as the catalogue has it, the one used last first."""
+        found: list[SessionInfo] = []
         cursor: str | None = None
         while True:
             page = await self._client.sessions.page(label=KIND, limit=PAGE, cursor=cursor)
@@ -83,8 +119,8 @@ class Conversations:
 
     async def delete(self, name: str) -> str:
         """Deletes it for good and gives back the session's id. Raises SessionNotFound."""
-        session = await self.find(name)
-        await session.close(delete=True)
+        async with self.of(name) as session:
+            await session.close(delete=True)
         return session.id
 
     def turns(self, session: LiveSession) -> list[dict[str, str]]:
@@ -101,3 +137,8 @@ class Conversations:
             "last_activity": datetime.fromtimestamp(latest / 1000, UTC).isoformat(),
             "variables": sorted(session.get("variables", {})),
         }
+
+
+def _name_of(found: SessionInfo) -> str:
+    names = (label for label in found.labels if label.startswith("name:"))
+    return next(names, "").removeprefix("name:")

@@ -55,11 +55,11 @@ class _Talk:
     async def query(self, words: str, context: dict[str, Any]) -> None:
         name = str(context.get("session_id") or uuid7())
         try:
-            self._session = await self._conversations.begin(name)
-            while words:
-                self._instead = ""
-                await self._answer(words, context)
-                words, context = self._instead, {**context, "require_approval": False}
+            async with self._conversations.begun(name) as self._session:
+                while words:
+                    self._instead = ""
+                    await self._answer(words, context)
+                    words, context = self._instead, {**context, "require_approval": False}
         except ThreadlineError as error:
             await self._socket.send_json({"type": "error", "error": error.message})
 

@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from examples.coding_agent.agent import kernels
 from examples.coding_agent.kernel import Executed, Kernel, KernelLimits
 from examples.coding_agent.settings import Options
 from pycrdt import Doc
-from tests.examples.running import becomes, run_example
+from tests.contract.redis_servers import redis_server
+from tests.examples.running import ROOT, becomes, run_example
+from tests.server_process import clean_environment
 
 import threadline
 from threadline.agents import Session
@@ -70,7 +73,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     @asynccontextmanager
     async def begin(**options: Any) -> AsyncIterator[Notebook]:
-        async with running(tmp_path / "store", Options(**options)) as (url, server):
+        async with running({"data": tmp_path / "store"}, Options(**options)) as (url, server):
             notebook = Notebook(url, server)
             async with notebook.http:
                 yield notebook
@@ -103,7 +106,7 @@ async def test_the_first_query_makes_the_session(notebook: Notebook) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.row("S2-4", "S2-5", "S2-6", "S2-10", "S2-22")
+@pytest.mark.row("S2-4", "S2-5", "S2-6", "S2-10")
 async def test_the_history_is_a_window(start: Start) -> None:
     async with start(history_limit=24) as notebook:
         for turn in range(13):
@@ -172,14 +175,59 @@ async def test_the_example_runs_by_one_command() -> None:
     assert "[('36', 2), ('41', 1)]" in await run_example("examples.coding_agent", "--check")
 
 
+@asynccontextmanager
+async def example_process(*arguments: str, **environment: str) -> AsyncIterator[str]:
+    """`python -m examples.coding_agent ...` in a process of its own, killed at the end; its URL."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "examples.coding_agent", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        env=clean_environment() | environment,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        yield line.split()[3].rstrip(",")
+    finally:
+        process.kill()
+        await process.communicate()
+
+
 @pytest.mark.asyncio
-@pytest.mark.row("S2-16", "S2-17")
-async def test_a_conversation_survives_a_restart(start: Start) -> None:
-    async with start() as notebook:
-        await notebook.ask("first question")
-    async with start() as notebook:
-        assert (await notebook.get(f"/{NAME}"))["turn_count"] == 2
-        assert "first question" in said(await notebook.ask("What did I ask before?"))
+@pytest.mark.parametrize(
+    "store",
+    [pytest.param("data", marks=pytest.mark.row("S2-16")), pytest.param("redis", marks=pytest.mark.redis)],
+)
+@pytest.mark.row("S2-17")
+async def test_a_conversation_survives_a_killed_process(store: str, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        where = stack.enter_context(redis_server()).url if store == "redis" else str(tmp_path)
+        for turn in range(2):
+            async with example_process(f"--{store}", where) as url, httpx.AsyncClient(base_url=url) as http:
+                body = {"query": "What did I ask before?", "context": {"session_id": NAME}}
+                answer = (await http.post("/api/agent/quick", json=body, timeout=60)).json()
+                assert said(answer).startswith(f"You asked {turn} times")
+                assert (await http.get(f"/api/sessions/{NAME}")).json()["turn_count"] == 2 * turn + 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-20", "S2-21", "S2-22")
+async def test_the_example_keeps_to_its_environment(tmp_path: Path) -> None:
+    """Running code is off too: nothing enables it."""
+    options = {"SESSION_MAX_CONCURRENT": "1", "SESSION_HISTORY_LIMIT": "3", "SESSION_MAX_AGE_HOURS": "0.0006"}
+    async with example_process(**options) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
+        body: Json = {"query": "```python\nprint(1)\n```", "context": {"session_id": NAME}}
+        for _ in range(2):
+            answer = (await http.post("/api/agent/quick", json=body)).json()
+            assert "Running code is off" in said(answer)
+        assert len((await http.get(f"/api/sessions/{NAME}/history")).json()["history"]) == 3
+        body["context"]["session_id"] = "another"
+        assert (await http.post("/api/agent/quick", json=body)).status_code == 429
+
+        async def is_gone() -> bool:
+            return (await http.get(f"/api/sessions/{NAME}")).status_code == 404
+
+        await becomes(is_gone)
 
 
 @pytest.mark.asyncio
@@ -207,7 +255,12 @@ async def test_there_are_never_more_sessions_than_allowed(start: Start) -> None:
         answer = await notebook.http.post("/api/agent/quick", json=body)
         assert answer.status_code == 429
         assert "3 sessions" in answer.json()["detail"]
-        assert (await notebook.get(""))["active_sessions"] == 3
+        told = await notebook.get("?limit=2")
+        assert told["active_sessions"] == 3
+        assert len({each["session_id"] for each in told["sessions"]}) == 2
+        for each in told["sessions"]:
+            assert each == await notebook.get(f"/{each['session_id']}")
+            assert each["turn_count"] == 2
         await notebook.ask(HELLO, "user_0_notebook_1")
         await notebook.http.delete("/api/sessions/user_0_notebook_1")
         await notebook.ask(HELLO, "user_4_notebook_1")
@@ -369,15 +422,42 @@ async def test_devices_undo_their_own_edits_and_delete_on_close(notebook: Notebo
     assert (await notebook.http.get(f"/api/sessions/{NAME}")).status_code == 404
 
 
+@asynccontextmanager
+async def conversation_of(notebook: Notebook, turns: int) -> AsyncIterator[str]:
+    """The name of a conversation that has had so many turns already."""
+    name = f"long-{turns}"
+    past = Session()
+    for turn in range(turns // 2):
+        past.add_message("user", f"turn {turn:04}")
+        past.add_message("agent", "I write and run Python.")
+    async with threadline.connect(notebook.server, token="coding-agent") as client:
+        made = await client.sessions.import_(past.export("json"))
+        await client.sessions.update(made.id, labels=["coding-agent", f"name:{name}"])
+        yield name
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-22")
+async def test_a_hundred_turns_are_kept_of_a_hundred_and_twenty(notebook: Notebook) -> None:
+    async with conversation_of(notebook, 120) as name:
+        history = await notebook.get(f"/{name}/history?max_turns=1000")
+        assert (history["turn_count"], len(history["history"])) == (100, 100)
+        assert history["history"][0]["content"] == "turn 0010"
+        told = said(await notebook.ask("What did I ask before?", name))
+        assert told.startswith("You asked 49 times: turn 0011;")  # the question is one of the hundred
+
+
 @pytest.mark.asyncio
 @pytest.mark.row("S2-36")
-async def test_the_agent_is_given_a_window_of_a_long_conversation(start: Start) -> None:
-    async with start(history_limit=4) as notebook:
-        for turn in range(6):
-            await notebook.ask(f"turn {turn}")
-        told = said(await notebook.ask("What did I ask before?"))
-        assert "turn 5" in told
-        assert "turn 0" not in told
+async def test_what_is_read_of_a_long_conversation_does_not_grow_with_it(start: Start) -> None:
+    async with start(history_limit=10) as notebook:
+        told = []
+        for turns in (20, 400):
+            async with conversation_of(notebook, turns) as name:
+                window = await notebook.http.get(f"/api/sessions/{name}/history?max_turns=10")
+                answer = await notebook.ask("What did I ask before?", name)
+                told.append((len(window.json()["history"]), answer["usage"], len(said(answer))))
+        assert told[0] == told[1]
 
 
 class Remembered:
