@@ -52,18 +52,18 @@ export class DeviceLink {
 
   /** How it stands now. Throws with the code `link_not_found` when it was used, or is too old. */
   async look(): Promise<DeviceLinkView> {
-    this.view = (await this.#api.ask("GET", this.#path)) as unknown as DeviceLinkView;
+    this.view = (await this.#api.call("GET", this.#path)) as unknown as DeviceLinkView;
     return this.view;
   }
 
   /** Lets the device in that has claimed the code. */
   async confirm(): Promise<void> {
-    this.view = (await this.#api.ask("POST", `${this.#path}/confirm`)) as unknown as DeviceLinkView;
+    this.view = (await this.#api.call("POST", `${this.#path}/confirm`)) as unknown as DeviceLinkView;
   }
 
   /** Turns that device away, or takes the code back. */
   async refuse(): Promise<void> {
-    await this.#api.ask("DELETE", this.#path);
+    await this.#api.call("DELETE", this.#path);
     this.view = { ...this.view, stage: "refused" };
   }
 
@@ -80,35 +80,35 @@ export class Devices {
   }
 
   async me(): Promise<Me> {
-    return (await this.#api.ask("GET", "/me")) as unknown as Me;
+    return (await this.#api.call("GET", "/me")) as unknown as Me;
   }
 
   /** This user's linked devices and keys, oldest first. */
   async list(): Promise<Key[]> {
-    const { keys } = (await this.#api.ask("GET", "/keys")) as unknown as { keys: Key[] };
+    const { keys } = (await this.#api.call("GET", "/keys")) as unknown as { keys: Key[] };
     return keys;
   }
 
   /** Signs a device off; what it has open ends on every node within a second. */
   async revoke(id: string): Promise<void> {
-    await this.#api.ask("DELETE", `/keys/${encodeURIComponent(id)}`);
+    await this.#api.call("DELETE", `/keys/${encodeURIComponent(id)}`);
   }
 
   /** A code for another device of this user; `session` is where it goes on. */
   async link(session = ""): Promise<DeviceLink> {
-    return new DeviceLink(this.#api, (await this.#api.ask("POST", "/device-links", { session })) as unknown as DeviceLinkView & { code: string });
+    return new DeviceLink(this.#api, (await this.#api.call("POST", "/device-links", { session })) as unknown as DeviceLinkView & { code: string });
   }
 
   /** What an address may carry in place of a token: good once, for a minute. */
   async ticket(): Promise<string> {
-    const { ticket } = (await this.#api.ask("POST", "/tickets")) as unknown as { ticket: string };
+    const { ticket } = (await this.#api.call("POST", "/tickets")) as unknown as { ticket: string };
     return ticket;
   }
 }
 
 /** How a server wants to know people: by a name, a code at its terminal, or a token. */
 export async function sign_in_way(url: string): Promise<"none" | "pairing" | "token"> {
-  const { way } = (await new HttpApi(url, "").ask("GET", "/sign-in")) as unknown as { way: "none" | "pairing" | "token" };
+  const { way } = (await new HttpApi(url, "").call("GET", "/sign-in")) as unknown as { way: "none" | "pairing" | "token" };
   return way;
 }
 
@@ -144,11 +144,11 @@ export async function link_device(url: string, code: string, device: string, sho
 }
 
 async function claimed(api: HttpApi, code: string, device: string): Promise<Claimed> {
-  return (await api.ask("POST", "/device-links/claim", { code, device })) as unknown as Claimed;
+  return (await api.call("POST", "/device-links/claim", { code, device })) as unknown as Claimed;
 }
 
 async function exchanged(api: HttpApi, claim: string): Promise<LinkedDevice & { stage: string }> {
-  return (await api.ask("POST", "/device-links/exchange", { claim })) as unknown as LinkedDevice & { stage: string };
+  return (await api.call("POST", "/device-links/exchange", { claim })) as unknown as LinkedDevice & { stage: string };
 }
 
 interface Claimed {

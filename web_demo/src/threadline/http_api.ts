@@ -2,6 +2,7 @@
 
 import { SessionError, ThreadlineError } from "./errors.ts";
 import { isJsonObject, type Json } from "./json.ts";
+import { tokenOf, type TokenSource } from "./token.ts";
 import { mappingOf, textOf } from "./document/values.ts";
 import { tokenOf, type TokenSource } from "./token.ts";
 

@@ -35,17 +35,17 @@ export class Members {
 
   /** The owner first. */
   async list(session: string): Promise<MemberInfo[]> {
-    return membersIn(await this.#api.ask("GET", `${pathOf(session)}/members`));
+    return membersIn(await this.#api.call("GET", `${pathOf(session)}/members`));
   }
 
   /** A role, or another one; live devices of the member have it at once. */
   async grant(session: string, user: string, role: GrantedRole): Promise<MemberInfo[]> {
-    return membersIn(await this.#api.ask("PUT", `${pathOf(session)}/members/${encodeURIComponent(user)}`, { role }));
+    return membersIn(await this.#api.call("PUT", `${pathOf(session)}/members/${encodeURIComponent(user)}`, { role }));
   }
 
   /** Takes a member's access back; its live devices end on every node within a second. */
   async remove(session: string, user: string): Promise<void> {
-    await this.#api.ask("DELETE", `${pathOf(session)}/members/${encodeURIComponent(user)}`);
+    await this.#api.call("DELETE", `${pathOf(session)}/members/${encodeURIComponent(user)}`);
   }
 }
 
@@ -58,23 +58,23 @@ export class Invitations {
 
   /** Owners only. `code` is told once; a link carries it behind a `#`. */
   async make(session: string, wanted: NewInvitation = {}): Promise<InvitationInfo & { code: string }> {
-    return (await this.#api.ask("POST", `${pathOf(session)}/invitations`, wanted)) as unknown as InvitationInfo & { code: string };
+    return (await this.#api.call("POST", `${pathOf(session)}/invitations`, wanted)) as unknown as InvitationInfo & { code: string };
   }
 
   /** Those that still let people in. */
   async list(session: string): Promise<InvitationInfo[]> {
-    const { invitations } = (await this.#api.ask("GET", `${pathOf(session)}/invitations`)) as unknown as { invitations: InvitationInfo[] };
+    const { invitations } = (await this.#api.call("GET", `${pathOf(session)}/invitations`)) as unknown as { invitations: InvitationInfo[] };
     return invitations;
   }
 
   /** Who came by it stays. */
   async take_back(session: string, invitation: string): Promise<void> {
-    await this.#api.ask("DELETE", `${pathOf(session)}/invitations/${encodeURIComponent(invitation)}`);
+    await this.#api.call("DELETE", `${pathOf(session)}/invitations/${encodeURIComponent(invitation)}`);
   }
 
   /** Joins a session by the code of an invitation. */
   async accept(code: string): Promise<SessionInfo> {
-    return (await this.#api.ask("POST", "/invitations/accept", { code })) as unknown as SessionInfo;
+    return (await this.#api.call("POST", "/invitations/accept", { code })) as unknown as SessionInfo;
   }
 }
 
