@@ -395,6 +395,17 @@ class DeletionContract:
         assert await node.list_documents(TRIP) == ()
 
     @pytest.mark.asyncio
+    async def test_deleted_sessions_are_found_with_their_lineages(self, deployment: Deployment) -> None:
+        node = await deployment.node()
+        for name in ("a", "b", "c"):
+            await node.create_session(a_session(name, lineage=f"lineage-{name}"))
+        assert [buried async for buried in node.tombstones()] == []
+        for name in ("a", "c"):
+            await node.delete_session(SessionId(name))
+        buried = sorted([tombstone async for tombstone in node.tombstones()])
+        assert buried == [("a", "lineage-a"), ("c", "lineage-c")]
+
+    @pytest.mark.asyncio
     async def test_deleting_twice_or_nothing_is_no_error(self, deployment: Deployment) -> None:
         node = await deployment.node()
         await a_document(node)
@@ -589,6 +600,19 @@ class LeaseContract:
         assert await node.decide(TRIP, "else", "other") == "other"
 
     @pytest.mark.asyncio
+    async def test_decisions_are_listed(self, deployment: Deployment) -> None:
+        node = await deployment.node()
+        await a_document(node)
+        await a_document(node, "other")
+        assert await node.list_decisions(TRIP) == {}
+        await node.decide(TRIP, "who", "Zoë")
+        await node.decide(TRIP, "when", "now")
+        await node.decide(SessionId("other"), "who", "Bob")
+        assert await node.list_decisions(TRIP) == {"who": "Zoë", "when": "now"}
+        with pytest.raises(SessionNotFound):
+            await node.list_decisions(SessionId("never-was"))
+
+    @pytest.mark.asyncio
     async def test_a_hint_reaches_who_waits_for_it(self, deployment: Deployment) -> None:
         node = await deployment.node()
         hints = node.hints()
@@ -655,6 +679,10 @@ class LedgerContract:
 
         await eventually_true(ended)
         assert await node.list_values("ticket") == {"b": b"long", "c": b"for ever"}
+        lives = await node.list_lives("ticket")
+        assert lives.keys() == {"b", "c"}
+        assert 0 < lives["b"] <= 60_000
+        assert lives["c"] == 0
         assert await node.swap_value("ticket", "a", None, b"again")
 
     @pytest.mark.asyncio

@@ -357,12 +357,18 @@ class Backplane(Protocol):
         everyone.
         """
 
+    async def list_decisions(self, session: SessionId) -> dict[str, str]:
+        """Every decision by its key. Raises SessionNotFound, SessionDeleted."""
+
     # the ledger: small values beside sessions, by kind and key (keys, invitations, revocations)
     async def get_value(self, kind: str, key: str) -> bytes | None:
         """None when there is none, or its time is over. `kind` is made of a-z and `_`."""
 
     async def list_values(self, kind: str) -> dict[str, bytes]:
         """Every value of a kind that is still valid; what is not is removed."""
+
+    async def list_lives(self, kind: str) -> dict[str, int]:
+        """How many milliseconds each valid value of a kind still lasts, by key; 0 for ever."""
 
     async def swap_value(
         self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0
@@ -386,3 +392,6 @@ class Backplane(Protocol):
 
     # upkeep
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]: ...
+
+    def tombstones(self) -> AsyncIterator[tuple[SessionId, str]]:
+        """Every deleted session with its lineage, in no order. Walks the whole store."""

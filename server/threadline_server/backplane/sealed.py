@@ -285,6 +285,16 @@ class SealedBackplane:
         first = await self.inner.decide(session, key, cipher.seal_text(value, context), fence)
         return cipher.open_text(first, context)
 
+    async def list_decisions(self, session: SessionId) -> dict[str, str]:
+        cipher = await self._cipher(session)
+        return {
+            key: cipher.open_text(value, f"{session}/decision/{key}".encode())
+            for key, value in (await self.inner.list_decisions(session)).items()
+        }
+
+    async def list_lives(self, kind: str) -> dict[str, int]:
+        return await self.inner.list_lives(kind)
+
     async def get_value(self, kind: str, key: str) -> bytes | None:
         return await self.inner.get_value(kind, key)
 
@@ -312,6 +322,9 @@ class SealedBackplane:
 
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
         return await self.inner.list_documents(session)
+
+    def tombstones(self) -> AsyncIterator[tuple[SessionId, str]]:
+        return self.inner.tombstones()
 
 
 async def refuse_sealed(backplane: Backplane) -> None:

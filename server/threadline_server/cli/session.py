@@ -14,6 +14,7 @@ from threadline_server.cli.session_log import tail
 from threadline_server.cli.session_verify import verify
 from threadline_server.cli.session_view import ls, show
 from threadline_server.cli.stores import STORE, opened
+from threadline_server.edge.attachments import attached
 from threadline_server.settings import Settings
 from threadline_server.upkeep.archive import Archive, read_archive, write_archive
 from threadline_server.upkeep.transfer import put, take
@@ -46,7 +47,8 @@ def export(session_id: str, file: Path, settings: Settings) -> None:
         raise click.UsageError(
             f"{file} cannot be written ({error.strerror}). Choose another file."
         ) from error
-    click.echo(f"Session {archive.record.id}: {len(archive.documents)} documents in {file}")
+    held = f"{len(archive.documents)} documents, {len(archive.blobs)} attachments"
+    click.echo(f"Session {archive.record.id}: {held} in {file}")
 
 
 @session.command("import")
@@ -62,7 +64,7 @@ def import_(file: Path, settings: Settings) -> None:
 
 async def _take(settings: Settings, session_id: SessionId) -> Archive:
     async with opened(settings, read_only=True) as backplane:
-        return await take(backplane, session_id)
+        return await take(backplane, session_id, attached)
 
 
 async def _put(settings: Settings, archive: Archive) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 
@@ -36,6 +37,7 @@ OWN_TYPES = (
 
 OPAQUE = "application/octet-stream"
 
+_SLOT = "/attachment/"
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 
 
@@ -96,7 +98,7 @@ class Attachments:
         count, held_bytes = self._held.get(session, (0, 0))
         while True:
             self._check_room(count, held_bytes + made.size)
-            first = await self._backplane.decide(session, f"/attachment/{count}", mine)
+            first = await self._backplane.decide(session, f"{_SLOT}{count}", mine)
             count, held_bytes = count + 1, held_bytes + int(json.loads(first)[1])
             self._remember(session, count, held_bytes)
             if first == mine:
@@ -117,6 +119,11 @@ class Attachments:
             self._held.clear()
         if count > self._held.get(session, (0, 0))[0]:
             self._held[session] = (count, held_bytes)
+
+
+def attached(decisions: Mapping[str, str]) -> list[str]:
+    """The blobs of a session, by what was decided in it: each slot names one."""
+    return [str(json.loads(value)[0]) for key, value in decisions.items() if key.startswith(_SLOT)]
 
 
 def clean_name(name: str) -> str:

@@ -1,8 +1,8 @@
 """A session as a file: what the store has of it, as lines of JSON, whatever the store is.
 
-The first line is the session's record, then come its documents, each as a `document` line (with the base,
-where it has one) followed by its turns; the last line says how many lines there must be, so that a file cut
-short is known. Bytes are base64.
+The first line is the session's record. Then come what was decided in it and its blobs, a line each, and its
+documents, each as a `document` line (with the base, where it has one) followed by its turns. The last line
+says how many lines there must be, so that a file cut short is known. Bytes are base64.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from threadline.errors import StoreError
@@ -38,16 +38,22 @@ class BadArchive(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A session with all its documents, companions included."""
+    """A session with all its documents, companions included, what was decided in it, and its blobs."""
 
     record: SessionRecord
     documents: dict[DocumentName, Stored]
+    decisions: dict[str, str] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
 
 
 def write_archive(archive: Archive) -> Iterator[str]:
     """The lines of the file, without their ends."""
-    count = 2
+    count = 2 + len(archive.decisions) + len(archive.blobs)
     yield _line({"threadline": "session", "version": VERSION, "record": asdict(archive.record)})
+    for key, value in archive.decisions.items():
+        yield _line({"decision": key, "value": value})
+    for blob, data in archive.blobs.items():
+        yield _line({"blob": blob, "data": _text(data)})
     for name, stored in archive.documents.items():
         yield _line({"document": name, "base": _text(stored.base), "index": _text(stored.index)})
         for logged in stored.tail:
@@ -66,7 +72,13 @@ def read_archive(lines: Iterable[str]) -> Archive:
             raise BadArchive(f"This file is of version {values[0]['version']}; this program reads {VERSION}.")
         if values[-1].get("lines") != len(values):
             raise BadArchive("This file is cut short: export the session again.")
-        return Archive(_record(values[0]["record"]), _documents(values[1:-1]))
+        rest = values[1:-1]
+        return Archive(
+            _record(values[0]["record"]),
+            _documents([value for value in rest if "decision" not in value and "blob" not in value]),
+            {value["decision"]: str(value["value"]) for value in rest if "decision" in value},
+            {value["blob"]: b64decode(value["data"], validate=True) for value in rest if "blob" in value},
+        )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise BadArchive(f"This file is damaged ({error}): export the session again.") from error
 

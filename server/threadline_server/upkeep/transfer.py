@@ -1,5 +1,5 @@
 """Sessions from one store into another, as they are: with their lineage, so that devices go on where they
-were, and with who wrote what.
+were, with who wrote what, with their blobs, and deleted ones as deleted.
 
 A base becomes the first turn of the new log and its base at once; the turns after it follow. So the length
 of the new log says how far a transfer came that was broken off, and doing it again carries on from there.
@@ -8,19 +8,22 @@ of the new log says how far a transfer came that was broken off, and doing it ag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from threadline.document.rules import rules_for
-from threadline.errors import ProtocolError, StoreError
+from threadline.errors import ProtocolError, SessionDeleted, StoreError
 from threadline.ids import SERVER_USER, SessionId, split_document_name
 from threadline_server.backplane.base import (
     Append,
     AppendRefused,
     Backplane,
+    BlobNotFound,
     DocumentName,
     Entry,
     Position,
     SessionQuery,
+    SessionRecord,
     Stored,
     Turn,
 )
@@ -37,11 +40,21 @@ class CannotPut(StoreError):
     code = "cannot_put"
 
 
-async def take(source: Backplane, session: SessionId) -> Archive:
+BlobNames = Callable[[Mapping[str, str]], Sequence[str]]
+"""The names of a session's blobs, which are told in its decisions."""
+
+
+async def take(source: Backplane, session: SessionId, blob_names: BlobNames) -> Archive:
     """Everything of a session. Raises SessionNotFound, SessionDeleted, StoreError."""
     record = await source.get_session(session)
     names = dict.fromkeys((DocumentName(session), *await source.list_documents(session)))
-    return Archive(record, {name: await source.load(name) for name in names})
+    documents = {name: await source.load(name) for name in names}
+    decisions = await source.list_decisions(session)
+    blobs: dict[str, bytes] = {}
+    for blob in blob_names(decisions):
+        with contextlib.suppress(BlobNotFound):  # one that was reserved, and then not stored
+            blobs[blob] = await source.get_blob(session, blob)
+    return Archive(record, documents, decisions, blobs)
 
 
 async def put(target: Backplane, archive: Archive) -> bool:
@@ -54,10 +67,40 @@ async def put(target: Backplane, archive: Archive) -> bool:
     record = await target.create_session(archive.record)
     if record.lineage != archive.record.lineage:
         raise CannotPut(f"There is another session {record.id} already; it is left as it is.")
-    new = False
+    new = await _put_decisions(target, archive)
     for name, stored in archive.documents.items():
         new |= await _put_document(target, record.lineage, name, stored, turns[name])
     return new
+
+
+async def _put_decisions(target: Backplane, archive: Archive) -> bool:
+    """Decisions and blobs; whether any was missing. Raises CannotPut."""
+    session = archive.record.id
+    there = await target.list_decisions(session)
+    for key, value in archive.decisions.items():
+        if await target.decide(session, key, value) != value:
+            raise CannotPut(f"In session {session} something else was decided about {key} meanwhile.")
+    missing = archive.decisions.keys() - there.keys()
+    for blob, data in archive.blobs.items():
+        try:
+            await target.get_blob(session, blob)
+        except BlobNotFound:
+            await target.put_blob(session, blob, data)
+            missing.add(blob)
+    return bool(missing)
+
+
+async def bury(target: Backplane, session: SessionId, lineage: str) -> bool:
+    """Leave a tombstone, as where the session was deleted; False when it was there. Raises CannotPut."""
+    record = SessionRecord(session, lineage, SERVER_USER, created_ms=1, active_ms=1)
+    try:
+        there = await target.create_session(record)
+    except SessionDeleted:
+        return False
+    if there.lineage != lineage:
+        raise CannotPut(f"There is another session {session}; it is left, and the deleted one not noted.")
+    await target.delete_session(session)
+    return True
 
 
 def _turns(target: Backplane, archive: Archive, name: DocumentName) -> list[Turn]:
@@ -129,7 +172,11 @@ async def sessions_of(source: Backplane) -> AsyncIterator[SessionId]:
             return
 
 
-async def copy_values(source: Backplane, target: Backplane, kind: str, ttl_ms: int) -> int:
-    """Copy the ledger's values of a kind that are not there yet; how many."""
-    values = await source.list_values(kind)
-    return sum([await target.swap_value(kind, key, None, value, ttl_ms) for key, value in values.items()])
+async def copy_values(source: Backplane, target: Backplane, kind: str) -> int:
+    """Copy the ledger's values of a kind that are not there yet, each for as long as it lasts; how many."""
+    lives = await source.list_lives(kind)
+    copied = 0
+    for key, value in (await source.list_values(kind)).items():
+        if key in lives:  # else it ended in between
+            copied += await target.swap_value(kind, key, None, value, lives[key])
+    return copied

@@ -227,6 +227,18 @@ def forget(connection: sqlite3.Connection, session: SessionId) -> None:
         connection.execute("UPDATE tombstones SET swept = 1 WHERE session = ?", (session,))
 
 
+def tombstones(connection: sqlite3.Connection, after: str, limit: int) -> list[tuple[str, str]]:
+    """Deleted sessions with their lineages, by name."""
+    query = "SELECT session, lineage FROM tombstones WHERE session > ? ORDER BY session LIMIT ?"
+    return list(connection.execute(query, (after, limit)))
+
+
+def decisions_of(connection: sqlite3.Connection, session: SessionId) -> dict[str, str]:
+    """Raises SessionNotFound or SessionDeleted."""
+    lineage_of(connection, session)
+    return dict(connection.execute("SELECT name, value FROM decisions WHERE session = ?", (session,)))
+
+
 def decide(connection: sqlite3.Connection, session: SessionId, name: str, value: str) -> str:
     """The first value that was stored under a name. Raises SessionNotFound or SessionDeleted."""
     with transaction(connection):

@@ -25,6 +25,15 @@ def find_all(connection: sqlite3.Connection, kind: str, now_ms: int) -> dict[str
     return {name: bytes(value) for name, value in rows}
 
 
+def lives(connection: sqlite3.Connection, kind: str, now_ms: int) -> dict[str, int]:
+    """How many milliseconds each value lasts, 0 for ever."""
+    rows = connection.execute(
+        f"SELECT name, until_ms FROM ledger WHERE kind = ? AND {_VALID}",  # noqa: S608
+        (kind, now_ms),
+    )
+    return {name: until_ms and until_ms - now_ms for name, until_ms in rows}
+
+
 def has_old(connection: sqlite3.Connection, kind: str, now_ms: int) -> bool:
     query = "SELECT 1 FROM ledger WHERE kind = ? AND until_ms BETWEEN 1 AND ? LIMIT 1"
     return connection.execute(query, (kind, now_ms)).fetchone() is not None

@@ -8,7 +8,7 @@ starting the WAL over for longer than that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -35,6 +35,7 @@ from threadline_server.backplane.embedded.store import EmbeddedBackplane
 from threadline_server.backplane.objects import blob_key
 
 WAIT_S = 5.0
+BURIED_AT_ONCE = 500
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -85,6 +86,18 @@ class EmbeddedReader(EmbeddedBackplane):
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
         found = await self._read(catalogue.documents_of, session)
         return tuple(DocumentName(name) for _, name in found)
+
+    async def tombstones(self) -> AsyncIterator[tuple[SessionId, str]]:
+        after = ""
+        while found := await self._read(catalogue.tombstones, after, BURIED_AT_ONCE):
+            for after, lineage in found:
+                yield SessionId(after), lineage
+
+    async def list_decisions(self, session: SessionId) -> dict[str, str]:
+        return await self._read(catalogue.decisions_of, session)
+
+    async def list_lives(self, kind: str) -> dict[str, int]:
+        return await self._read(ledger.lives, kind, self._now_ms())
 
     async def get_value(self, kind: str, key: str) -> bytes | None:
         return await self._read(ledger.get, kind, key, self._now_ms())

@@ -53,6 +53,7 @@ from threadline_server.backplane.objects import DirectoryObjects, blob_key, sess
 UPKEEP_S = 0.5
 RETRY_S = 0.5
 _TOUCHED_AT_ONCE = 100
+_BURIED_AT_ONCE = 500
 
 
 def _unix_ms() -> int:
@@ -438,7 +439,7 @@ class EmbeddedBackplane:
         return first
 
     async def list_decisions(self, session: SessionId) -> dict[str, str]:
-        return await self._read(catalogue.decisions_of, session)
+        return await self._connections.read(catalogue.decisions_of, session)
 
     # the ledger
 
@@ -452,7 +453,7 @@ class EmbeddedBackplane:
         return await self._connections.read(ledger.find_all, kind, now_ms)
 
     async def list_lives(self, kind: str) -> dict[str, int]:
-        return await self._read(ledger.lives, kind, self._now_ms())
+        return await self._connections.read(ledger.lives, kind, self._now_ms())
 
     async def swap_value(
         self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0
@@ -488,6 +489,12 @@ class EmbeddedBackplane:
     async def list_documents(self, session: SessionId) -> tuple[DocumentName, ...]:
         documents = await self._connections.read(catalogue.documents_of, session)
         return tuple(DocumentName(name) for _, name in documents)
+
+    async def tombstones(self) -> AsyncIterator[tuple[SessionId, str]]:
+        after = ""
+        while found := await self._connections.read(catalogue.tombstones, after, _BURIED_AT_ONCE):
+            for after, lineage in found:
+                yield SessionId(after), lineage
 
 
 class NothingToHear:

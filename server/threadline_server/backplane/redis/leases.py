@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from threadline.ids import SessionId
 from threadline_server.backplane.base import Fence, Lease, StaleFence
 from threadline_server.backplane.redis.documents import raise_missing
@@ -48,3 +50,14 @@ class Leases:
             raise StaleFence(f"The lease of session {session} was given to another.")
         raise_missing(keys, b"" if reply[0] == b"deleted" else None)
         raise AssertionError
+
+    async def decisions(self, session: SessionId) -> dict[str, str]:
+        """Raises SessionNotFound, SessionDeleted."""
+        keys = session_keys(session)
+        call, slot = self._links.call, keys.slot
+        (lineage, deleted), flat = await asyncio.gather(
+            call(slot, "HMGET", keys.session, "lineage", "deleted"), call(slot, "HGETALL", keys.decisions)
+        )
+        if lineage is None:
+            raise_missing(keys, deleted)
+        return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}

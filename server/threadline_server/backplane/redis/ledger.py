@@ -32,6 +32,17 @@ class Ledger:
                 found[name.decode()] = value
         return found
 
+    async def lives(self, kind: str) -> dict[str, int]:
+        """How many milliseconds each value lasts, 0 for ever."""
+        where = ledger_key(kind)
+        flat = cast(list[bytes], await self._links.call(where.slot, "HGETALL", where.key))
+        now_ms = self._now_ms()
+        ends = {
+            name.decode(): int(stored.partition(b" ")[0])
+            for name, stored in zip(flat[::2], flat[1::2], strict=True)
+        }
+        return {name: end and end - now_ms for name, end in ends.items() if end == 0 or end > now_ms}
+
     async def swap(self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int) -> bool:
         where = ledger_key(kind)
         arguments = (key, int(old is not None), old or b"", int(new is not None), new or b"", ttl_ms)

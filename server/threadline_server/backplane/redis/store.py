@@ -37,6 +37,7 @@ from threadline_server.backplane.redis.cold import ColdTier
 from threadline_server.backplane.redis.confirmer import Confirmer
 from threadline_server.backplane.redis.documents import Documents
 from threadline_server.backplane.redis.endpoint import Address, parse_endpoint
+from threadline_server.backplane.redis.facts import Facts, facts_of
 from threadline_server.backplane.redis.keys import HINTS, hint_channel_of, ledger_key, session_keys
 from threadline_server.backplane.redis.leases import Leases
 from threadline_server.backplane.redis.ledger import Ledger
@@ -46,6 +47,7 @@ from threadline_server.backplane.redis.replication import Replication
 from threadline_server.backplane.redis.requirements import check_all, explain
 from threadline_server.backplane.redis.scripts import pack
 from threadline_server.backplane.redis.subscriptions import Subscription, Subscriptions
+from threadline_server.backplane.redis.tombstones import find_tombstones
 from threadline_server.backplane.redis.topology import Topology
 from threadline_server.backplane.redis.writer import Sending, Writer
 
@@ -261,6 +263,13 @@ class RedisBackplane:
             "followers": len(replication.feeds),
         }
 
+    async def facts(self) -> list[Facts]:
+        """Of each primary, for operators. Raises StoreError."""
+        try:
+            return await facts_of(self._links.all)
+        except (RedisAway, RedisRefused) as error:
+            raise StoreError(f"Redis does not answer: {error}") from error
+
     # the catalogue
 
     async def create_session(self, record: SessionRecord) -> SessionRecord:
@@ -384,6 +393,9 @@ class RedisBackplane:
         await self._durable(session)
         return first
 
+    async def list_decisions(self, session: SessionId) -> dict[str, str]:
+        return await self._leases.decisions(session)
+
     # the ledger
 
     async def get_value(self, kind: str, key: str) -> bytes | None:
@@ -391,6 +403,9 @@ class RedisBackplane:
 
     async def list_values(self, kind: str) -> dict[str, bytes]:
         return await self._ledger.find_all(kind)
+
+    async def list_lives(self, kind: str) -> dict[str, int]:
+        return await self._ledger.lives(kind)
 
     async def swap_value(
         self, kind: str, key: str, old: bytes | None, new: bytes | None, ttl_ms: int = 0
@@ -448,6 +463,9 @@ class RedisBackplane:
         warm = {DocumentName(name.decode()) for name in names}
         cold = set() if self._cold is None else set(await self._cold.documents(session))
         return tuple(sorted(warm | cold))
+
+    def tombstones(self) -> AsyncIterator[tuple[SessionId, str]]:
+        return find_tombstones(self._links)
 
 
 def _unix_ms() -> int:
