@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import statistics
@@ -14,6 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
@@ -68,8 +72,9 @@ def compiled_environment() -> dict[str, str]:
 
 
 def _serve(port: int, *options: str) -> list[str]:
-    module = [sys.executable, "-m", "threadline_server", "serve"]
-    return [*module, "--host", "127.0.0.1", "--port", str(port), "--auth", "none", *options]
+    """As in production, but that the signed token may stand in the address: the generator has one for all."""
+    module = [sys.executable, "-m", "threadline_server", "serve", "--auth", "token", "--url-tokens", "any"]
+    return [*module, "--host", "127.0.0.1", "--port", str(port), *options]
 
 
 def _threadline(port: int, scratch: Path) -> list[str]:
@@ -80,15 +85,27 @@ def _threadline_node(port: int, redis_port: int) -> list[str]:
     return _serve(port, "--redis", f"redis://127.0.0.1:{redis_port}")
 
 
+SECRET = secrets.token_urlsafe(48)
+
+
+def signed_token(user: str = "bench") -> str:
+    """What an issuer would give out, good for some hours."""
+    now_s = int(time.time())
+    claims = {"sub": user, "iss": "threadline", "aud": "threadline", "iat": now_s, "exp": now_s + 6 * 3600}
+    return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(SECRET.encode()))
+
+
+TOKEN = signed_token()
+
 THREADLINE = Server(
     name="threadline",
     command=_threadline,
     dialects={"yws": "/sync/", "hocus": "/sync"},
-    query="?token=bench",
-    token="bench",
+    query=f"?token={TOKEN}",
+    token=TOKEN,
     is_peer=False,
     node_command=_threadline_node,
-    environment=compiled_environment(),
+    environment={**compiled_environment(), "THREADLINE_AUTH_SECRET": SECRET},
 )
 HOCUSPOCUS = Server(
     name="hocuspocus",

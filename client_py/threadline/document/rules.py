@@ -198,7 +198,7 @@ class SessionRules:
     def __init__(self, roots: Mapping[str, RootRule] | None = None) -> None:
         """Raises ValueError for a root of the schema, whose rules are fixed."""
         self._roots = dict(roots or {})
-        if taken := _ROOTS & self._roots.keys():
+        if taken := _ROOTS.intersection(self._roots):
             raise ValueError(f"The rules of {', '.join(sorted(taken))} are fixed; choose another root.")
 
     def root_kind(self, root: str) -> ContentKind | None:
