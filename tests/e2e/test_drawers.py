@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 from tests.e2e.axe import violations
+from tests.e2e.browser_device import BrowserDevice
 from tests.e2e.conftest import Devices
+from tests.server_process import ThreadlineProcess
 
 
 @pytest.mark.asyncio
@@ -66,3 +70,35 @@ async def test_a_dropped_connection_is_seen_to_heal(devices: Devices) -> None:
     await expect(laptop.by("glass-round-trip")).to_contain_text("s")
     assert await laptop.digest() == await phone.digest()
     assert await violations(laptop.page) == []
+
+
+@pytest.mark.asyncio
+async def test_a_killed_node_of_the_demo_is_seen_to_come_back(
+    browser: Browser, web_page: Path, tmp_path: Path
+) -> None:
+    served = ThreadlineProcess("demo", "--port", "0", "--no-browser", "--data", str(tmp_path / "data"))
+    url = await served.start()
+    laptop = await BrowserDevice.start(browser, url, "ada", "Laptop", phone=False)
+    await laptop.open("trip")
+    await laptop.show_panel()
+    await laptop.by("open-glass").click()
+    await laptop.by("kill").click()
+    await laptop.word("offline")
+    await laptop.send("Find hotels in Berlin")
+    await served.said("(killed, and is back)")
+    await laptop.is_saved()
+    await laptop.finished_answers(1)
+    await expect(laptop.by("kill")).to_be_enabled()
+    await laptop.context.close()
+    assert await served.stop() == 0
+
+
+@pytest.mark.asyncio
+async def test_other_nodes_offer_no_such_button(devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    await laptop.open("trip")
+    await laptop.show_panel()
+    async with laptop.page.expect_response("**/api/v1/demo"):
+        await laptop.by("open-glass").click()
+    await expect(laptop.by("slow")).to_be_visible()
+    await expect(laptop.by("kill")).to_have_count(0)

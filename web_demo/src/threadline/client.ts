@@ -2,6 +2,7 @@
 
 import { Sessions } from "./api.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
+import { Demo } from "./demo.ts";
 import { uuid7 } from "./document/ids.ts";
 import { Devices } from "./devices.ts";
 import { Emitter } from "./emitter.ts";
@@ -40,6 +41,7 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   readonly name: string;
   readonly device: string;
   readonly sessions: Sessions;
+  readonly demo: Demo;
   readonly devices: Devices;
   readonly members: Members;
   readonly invitations: Invitations;
@@ -58,6 +60,7 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
     this.#store = options.store ?? defaultStore(url, this.user, options.store);
     const api = new HttpApi(url, options.token);
     this.sessions = new Sessions(api);
+    this.demo = new Demo(api);
     this.devices = new Devices(api);
     this.members = new Members(api);
     this.invitations = new Invitations(api);

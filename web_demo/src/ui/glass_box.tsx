@@ -89,7 +89,30 @@ function Disturbances({ current, model }: { current: Client; model: SessionModel
       <button class="button" type="button" data-testid="slow" aria-pressed={slow.value} onClick={toggleSlow}>
         {glass.slow}
       </button>
+      <KillButton current={current} />
     </div>
+  );
+}
+
+/** Where somebody starts the node again, and only there. */
+function KillButton({ current }: { current: Client }): JSX.Element | null {
+  const { glass } = words();
+  const possible = useSignal(false);
+  const dying = useSignal(false);
+  useEffect(() => {
+    current.demo.can_kill().then((can) => (possible.value = can), () => undefined);
+  }, [current]);
+  useEffect(() => current.on("status", (status) => status === "online" && (dying.value = false)), [current]);
+  if (!possible.value) return null;
+  const kill = (): void => {
+    dying.value = true;
+    // The answer may not come any more.
+    current.demo.kill().catch(() => undefined);
+  };
+  return (
+    <button class="button danger" type="button" data-testid="kill" disabled={dying.value} onClick={kill}>
+      {glass.kill}
+    </button>
   );
 }
 

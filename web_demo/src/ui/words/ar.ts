@@ -241,6 +241,7 @@ export const ar: Words = {
     leave: "اخرج من الشبكة",
     back: "عُد",
     slow: "شبكة بطيئة",
+    kill: "إنهاء العقدة قسرًا",
   },
   ended: {
     sentences: {

@@ -241,6 +241,7 @@ export const de: Words = {
     leave: "Offline gehen",
     back: "Zurückkommen",
     slow: "Langsames Netz",
+    kill: "Den Knoten abschießen",
   },
   ended: {
     sentences: {

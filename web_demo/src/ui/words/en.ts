@@ -241,6 +241,7 @@ export const en = {
     leave: "Go offline",
     back: "Come back",
     slow: "Slow network",
+    kill: "Kill the node",
   },
   ended: {
     sentences: {

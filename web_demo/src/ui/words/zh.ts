@@ -241,6 +241,7 @@ export const zh: Words = {
     leave: "离线",
     back: "恢复在线",
     slow: "慢速网络",
+    kill: "强制终止节点",
   },
   ended: {
     sentences: {
