@@ -24,6 +24,7 @@ from threadline.http_api import HttpApi, Unreachable
 from threadline.ids import parse_session_id, parse_user_id, uuid7
 from threadline.live_session import LiveSession
 from threadline.offline_file import SetAside
+from threadline.offline_key import StoreKey
 from threadline.offline_store import OfflineStore
 from threadline.protocol.notices import Hello
 from threadline.resources import Agents, Conversations, Metrics, Sessions
@@ -42,6 +43,7 @@ def connect(
     user: str = "",
     device: str = "",
     store: str | Path | None = None,
+    store_key: StoreKey | None = None,
     backoff: Backoff | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Client:
@@ -51,8 +53,11 @@ def connect(
     user:    your name as the server knows it; only needed to begin a session while offline
     device:  a label of this device for people
     store:   a file in which sessions are kept while this program does not run; in memory where there is none
+    store_key:   32 bytes, or a file with them, that encrypt what people wrote in the store
     """
-    return Client(url, token=token, user=user, device=device, store=store, backoff=backoff, tls=tls)
+    return Client(
+        url, token=token, user=user, device=device, store=store, store_key=store_key, backoff=backoff, tls=tls
+    )
 
 
 class Client:
@@ -70,6 +75,7 @@ class Client:
         user: str = "",
         device: str = "",
         store: str | Path | None = None,
+        store_key: StoreKey | None = None,
         backoff: Backoff | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -79,7 +85,7 @@ class Client:
         self.token = Token(token)
         self.connections = Connections(_sync_url(self.url), self.token, backoff=backoff, tls=tls)
         self.connections.on_change = self._connection_changed
-        self.store = OfflineStore(store) if store is not None else None
+        self.store = OfflineStore(store, store_key) if store is not None else None
         self.set_aside: list[SetAside] = []
         self.api = HttpApi(self.url, self.token)
         self.sessions = Sessions(self.api)

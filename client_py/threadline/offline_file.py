@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from threadline.errors import StoreBusy, StoreError
+from threadline.errors import ConfigurationError, StoreBusy, StoreError
+from threadline.offline_key import SALT_BYTES, Sealed, Sealing, Unsealed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS owner (user TEXT NOT NULL);
@@ -23,7 +25,9 @@ CREATE TABLE IF NOT EXISTS own_clients (
 CREATE TABLE IF NOT EXISTS set_aside (
     id INTEGER PRIMARY KEY, document TEXT NOT NULL, lineage TEXT NOT NULL, code TEXT NOT NULL,
     reason TEXT NOT NULL, data BLOB NOT NULL, at_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sealing (salt BLOB NOT NULL, proof BLOB NOT NULL);
 """
+_PROOF = "proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,15 @@ class Batch:
 
 
 class OfflineFile:
-    """Opens at once. Raises StoreBusy while another process has the file, StoreError otherwise."""
+    """Opens at once. With a `key`, what people wrote is sealed; a file that was not sealed yet is now.
 
-    def __init__(self, path: Path) -> None:
+    Raises StoreBusy while another process has the file, ConfigurationError where it needs a key or another
+    one, StoreError otherwise.
+    """
+
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
         self.path = path
+        self._sealing: Sealing = Unsealed()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -89,7 +98,8 @@ class OfflineFile:
             raise StoreError(f"The offline store {path} cannot be opened: {error}") from error
         try:
             self._prepare()
-        except StoreError:
+            self._open_seal(key)
+        except (StoreError, ConfigurationError):
             self._database.close()
             raise
 
@@ -117,7 +127,7 @@ class OfflineFile:
         """All of it or nothing; afterwards it survives this process."""
         with self._transaction() as database:
             for document, batch in batches.items():
-                _write_document(database, document, batch)
+                self._write_document(database, document, batch)
 
     def load(self, document: str) -> StoredCopy | None:
         name = (document,)
@@ -130,11 +140,13 @@ class OfflineFile:
         if place is None and not updates:
             return None
         lineage, role = place if place is not None else ("", "")
-        return StoredCopy(lineage, role, tuple(bytes(row[0]) for row in updates), ranges)
+        unseal = self._sealing.unseal
+        plain = tuple(unseal(bytes(row[0]), document) for row in updates)
+        return StoredCopy(lineage, role, plain, ranges)
 
     def set_aside(self, copy: SetAside) -> None:
         """Keep `copy` and drop the document it came from, in one transaction."""
-        row = (copy.document, copy.lineage, copy.code, copy.reason, copy.data, copy.at_ms)
+        row = (copy.document, copy.lineage, copy.code, *self._seal_aside(copy), copy.at_ms)
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO set_aside (document, lineage, code, reason, data, at_ms)"
@@ -148,7 +160,7 @@ class OfflineFile:
             rows: list[tuple[Any, ...]] = self._database.execute(
                 "SELECT document, lineage, code, reason, data, at_ms FROM set_aside ORDER BY id"
             ).fetchall()
-        return [SetAside(*row) for row in rows]
+        return [self._unsealed_aside(row) for row in rows]
 
     def remove_set_aside(self, document: str) -> None:
         with self._transaction() as database:
@@ -163,7 +175,78 @@ class OfflineFile:
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute("PRAGMA secure_delete=ON")
             self._database.executescript(_SCHEMA)
+
+    def _open_seal(self, key: bytes | None) -> None:
+        with self._worded():
+            row = self._database.execute("SELECT salt, proof FROM sealing").fetchone()
+        if row is None:
+            if key is not None:
+                self._seal_all(key)
+            return
+        if key is None:
+            raise ConfigurationError(f"The offline store {self.path} is encrypted; give its key.")
+        sealing = Sealed(key, row[0])
+        try:
+            sealing.unseal(row[1], _PROOF)
+        except StoreError:
+            raise ConfigurationError(f"The offline store {self.path} has another key than this.") from None
+        self._sealing = sealing
+
+    def _seal_all(self, key: bytes) -> None:
+        """Seal what is there, and leave nothing of it in pages that are free now."""
+        salt = os.urandom(SALT_BYTES)
+        sealing = Sealed(key, salt)
+        with self._transaction() as database:
+            database.execute("INSERT INTO sealing VALUES (?, ?)", (salt, sealing.seal(b"", _PROOF)))
+            updates = database.execute("SELECT id, document, data FROM updates").fetchall()
+            database.executemany(
+                "UPDATE updates SET data = ? WHERE id = ?",
+                [(sealing.seal(bytes(data), document), number) for number, document, data in updates],
+            )
+            asides = database.execute("SELECT id, document, reason, data FROM set_aside").fetchall()
+            database.executemany(
+                "UPDATE set_aside SET reason = ?, data = ? WHERE id = ?",
+                [
+                    (sealing.seal(reason.encode(), f"reason {name}"), sealing.seal(bytes(data), name), number)
+                    for number, name, reason, data in asides
+                ],
+            )
+        self._sealing = sealing
+        if updates or asides:
+            with self._worded():
+                self._database.execute("VACUUM")
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _seal_aside(self, copy: SetAside) -> tuple[str | bytes, bytes]:
+        """(reason, data) as they are stored."""
+        data = self._sealing.seal(copy.data, copy.document)
+        if isinstance(self._sealing, Unsealed):
+            return copy.reason, data
+        return self._sealing.seal(copy.reason.encode(), f"reason {copy.document}"), data
+
+    def _unsealed_aside(self, row: tuple[Any, ...]) -> SetAside:
+        document, lineage, code, reason, data, at_ms = row
+        if isinstance(reason, bytes):
+            reason = self._sealing.unseal(reason, f"reason {document}").decode()
+        return SetAside(document, lineage, code, reason, self._sealing.unseal(bytes(data), document), at_ms)
+
+    def _write_document(self, database: sqlite3.Connection, document: str, batch: Batch) -> None:
+        if batch.whole is not None:
+            database.execute("DELETE FROM updates WHERE document = ?", (document,))
+        updates = batch.updates if batch.whole is None else [batch.whole, *batch.updates]
+        seal = self._sealing.seal
+        database.executemany(
+            "INSERT INTO updates (document, data) VALUES (?, ?)",
+            [(document, seal(update, document)) for update in updates],
+        )
+        database.executemany(
+            "INSERT OR REPLACE INTO own_clients VALUES (?, ?, ?, ?)",
+            [(document, own.client, own.written, own.acknowledged) for own in batch.own.values()],
+        )
+        if batch.place is not None:
+            database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (document, *batch.place))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -186,21 +269,6 @@ class OfflineFile:
             raise StoreError(f"The offline store {self.path} failed: {error}") from error
         except sqlite3.Error as error:
             raise StoreError(f"The offline store {self.path} cannot be used: {error}") from error
-
-
-def _write_document(database: sqlite3.Connection, document: str, batch: Batch) -> None:
-    if batch.whole is not None:
-        database.execute("DELETE FROM updates WHERE document = ?", (document,))
-    updates = batch.updates if batch.whole is None else [batch.whole, *batch.updates]
-    database.executemany(
-        "INSERT INTO updates (document, data) VALUES (?, ?)", [(document, update) for update in updates]
-    )
-    database.executemany(
-        "INSERT OR REPLACE INTO own_clients VALUES (?, ?, ?, ?)",
-        [(document, own.client, own.written, own.acknowledged) for own in batch.own.values()],
-    )
-    if batch.place is not None:
-        database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (document, *batch.place))
 
 
 def _delete(database: sqlite3.Connection, document: str) -> None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from threadline.changed import Changed
 from threadline.errors import ConfigurationError, StoreError
 from threadline.offline_file import Batch, OfflineFile, OwnRange, SetAside, StoredCopy
+from threadline.offline_key import StoreKey, read_key
 
 FOLD_AFTER_UPDATES = 500
 """Stored updates of a document after which its next keeper replaces them by the whole document."""
@@ -32,8 +33,10 @@ _log = logging.getLogger("threadline.offline")
 class OfflineStore:
     """One device's file. `open` it, hold `run` in a task group, and `close` it."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, key: StoreKey | None = None) -> None:
+        """With a `key` what people wrote is encrypted. Raises ConfigurationError where it cannot be read."""
         self.path = Path(path).expanduser()
+        self._key = None if key is None else read_key(key)
         self._file: OfflineFile | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="threadline-offline")
         self._waiting: dict[str, Batch] = {}
@@ -41,8 +44,10 @@ class OfflineStore:
         self._kept = Changed()
 
     async def open(self) -> None:
-        """Raises StoreBusy while another process has the file, StoreError where it is no store."""
-        self._file = await self._on_thread(lambda: OfflineFile(self.path))
+        """Raises StoreBusy while another process has the file, StoreError where it is no store, and
+        ConfigurationError where the key is missing or another one.
+        """
+        self._file = await self._on_thread(lambda: OfflineFile(self.path, self._key))
 
     async def close(self) -> None:
         """Write what waits, then let go of the file. Idempotent."""
