@@ -104,13 +104,3 @@ async def test_pairing_guards_a_server_for_others(tmp_path: Path) -> None:
         assert ada.hello is not None
         assert ada.hello.user == "ada"
         await ada.leave()
-
-
-@pytest.mark.asyncio
-async def test_doctor(tmp_path: Path) -> None:
-    few = ("--max-connections", "100", "--data", str(tmp_path / "data"), "--port")
-    code, said = await threadline("doctor", *few, "0")
-    assert (code, "ok data directory" in said) == (0, True)
-    async with taken_port() as port:
-        code, said = await threadline("doctor", *few, str(port))
-    assert (code, "FIX address: Port" in said) == (1, True)

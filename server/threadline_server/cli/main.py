@@ -23,6 +23,8 @@ VERBS = {
     "backup": "Copy the embedded store while its node runs.",
     "restore": "Make a store of a backup.",
     "migrate": "Copy every session from one store into another.",
+    "conformance": "Try the promises of the protocol on a running server.",
+    "load": "Find out what a running server can carry.",
     "doctor": "Check what a node needs, and say how to mend what is missing.",
     "config": "Show, check and explain the settings.",
 }

@@ -45,12 +45,16 @@ class Device:
     """An async context manager: joined inside it, and gone at its end.
 
     doc:      its replica; what is written to it goes out with `flush`
+    source:   what it answers the server's step 1 with; its replica, unless a trial puts another there
+    applies:  whether updates go into the replica, or are only counted
+    received: updates of others
     saved:    acknowledgements so far (Hocuspocus only)
     synced:   whether the server's step 2 came
     asked:    step 1 messages of the server
     refused:  updates that the server would not take
     ended:    why the document or the token was turned away; None while it was not
     presence: awareness updates as they came
+    others:   what came for other documents of the same socket, by address
     """
 
     def __init__(
@@ -62,16 +66,24 @@ class Device:
         *,
         lineage: str = "",
         doc: Doc[Any] | None = None,
+        applies: bool = True,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.url = url
         self.session = session
         self.dialect = dialect
         self.doc: Doc[Any] = Doc(client_id=new_client_id()) if doc is None else doc
+        self.source = self.doc
+        self.applies = applies
+        self.received = 0
+        self.patience_s = patience_s
         self.hello: Hello | None = None
-        self.sent = self.saved = self.asked = self.refused = 0
+        self.scope = ""
+        self.sent = self.saved = self.asked = self.refused = self.pongs = 0
         self.synced = False
         self.ended: str | None = None
         self.presence: list[bytes] = []
+        self.others: list[tuple[str, hocuspocus.ServerMessage]] = []
         self.on_update: Callable[[bytes], None] = lambda update: None
         self.on_saved: Callable[[], None] = lambda: None
         self._token = token
@@ -133,8 +145,12 @@ class Device:
     async def flush(self) -> None:
         outbox, self._outbox = self._outbox, []
         for update in outbox:
-            self.sent += 1
-            await self.send(Update(update))
+            await self.send_update(update)
+
+    async def send_update(self, update: bytes) -> None:
+        """One update, which this device's replica need not know."""
+        self.sent += 1
+        await self.send(Update(update))
 
     # what it sees
 
@@ -150,16 +166,34 @@ class Device:
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait, bounded, until `condition` holds. Raises WaitedInVain."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self.patience_s):
                 while not condition():
                     self._heard.clear()
                     await self._heard.wait()
         except TimeoutError:
             seen = self.ended or (self.close_code and f"the socket was closed with {self.close_code}")
-            raise WaitedInVain(f"{what}, waited for {PATIENCE_S:g} s; {seen or 'nothing came'}") from None
+            raise WaitedInVain(
+                f"{what}, waited for {self.patience_s:g} s; {seen or 'nothing came'}"
+            ) from None
 
     async def until_synced(self) -> None:
         await self.until(lambda: self.synced, "the session did not come")
+
+    async def round_trip(self) -> None:
+        """Whatever was sent before is handled by now, and answered as far as it is answered at once."""
+        self.synced = False
+        await self.send(SyncStep1(self.doc.get_state()))
+        await self.until(lambda: self.synced or self.over, "a step 1 was not answered")
+
+    @property
+    def over(self) -> bool:
+        """The server ended the document or the socket."""
+        return self.ended is not None or self.close_code is not None
+
+    async def until_over(self, what: str) -> str:
+        """The reason that the server gives, or the code of the socket where it gives none."""
+        await self.until(lambda: self.over, what)
+        return self.ended or f"{self.close_code} {self._socket.close_reason or ''}"
 
     async def until_saved(self) -> None:
         """Every update sent, and the step 2 that answers the server's step 1, is acknowledged."""
@@ -175,27 +209,37 @@ class Device:
     async def _read(self, socket: ClientConnection) -> None:
         try:
             async for data in socket:
-                await self._handle(self._decoded(bytes(data) if isinstance(data, bytes) else b""))
+                message = self._decoded(data if isinstance(data, bytes) else b"")
+                if message is not None:
+                    await self._handle(message)
                 self._heard.set()
         except ConnectionClosed:
             pass
         self._heard.set()
 
-    def _decoded(self, frame: bytes) -> hocuspocus.ServerMessage | ywebsocket.ServerMessage:
-        if self.dialect is Dialect.HOCUSPOCUS:
-            return hocuspocus.decode_from_server(frame).message
-        return ywebsocket.decode_from_server(frame)
+    def _decoded(self, data: bytes) -> hocuspocus.ServerMessage | ywebsocket.ServerMessage | None:
+        """None for another document's."""
+        if self.dialect is Dialect.Y_WEBSOCKET:
+            return ywebsocket.decode_from_server(data)
+        frame = hocuspocus.decode_from_server(data)
+        if frame.address in ("", self.session):
+            return frame.message
+        self.others.append((frame.address, frame.message))
+        return None
 
     async def _handle(self, message: hocuspocus.ServerMessage | ywebsocket.ServerMessage) -> None:
         match message:
             case SyncStep1(state_vector):
                 self.asked += 1
-                await self.send(SyncStep2(self.doc.get_update(state_vector)))
+                await self.send(SyncStep2(self.source.get_update(state_vector)))
             case SyncStep2(update):
-                self._apply(update)
+                if self.applies:
+                    self._apply(update)
                 self.synced = True
             case Update(update):
-                self._apply(update)
+                self.received += 1
+                if self.applies:
+                    self._apply(update)
                 self.on_update(update)
             case hocuspocus.SyncStatus(applied):
                 self.saved += applied
@@ -208,8 +252,12 @@ class Device:
                 self.ended = reason or "closed"
             case AwarenessUpdate(update):
                 self.presence.append(update)
+            case hocuspocus.Authenticated(scope):
+                self.scope = str(scope)
             case hocuspocus.Ping():
                 await self.send(hocuspocus.Pong())
+            case hocuspocus.Pong():
+                self.pongs += 1
 
     def _apply(self, update: bytes) -> None:
         self._applying = True

@@ -35,6 +35,8 @@ from threadline_server.backplane.embedded.store import EmbeddedBackplane
 from threadline_server.backplane.objects import blob_key
 
 WAIT_S = 5.0
+SQLITE_VERSION = sqlite3.sqlite_version_info
+"""Of the library that this Python has."""
 BURIED_AT_ONCE = 500
 
 T = TypeVar("T")

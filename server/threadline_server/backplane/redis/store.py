@@ -47,6 +47,7 @@ from threadline_server.backplane.redis.replication import Replication
 from threadline_server.backplane.redis.requirements import check_all, explain
 from threadline_server.backplane.redis.scripts import pack
 from threadline_server.backplane.redis.subscriptions import Subscription, Subscriptions
+from threadline_server.backplane.redis.synced_confirmer import SyncedConfirmer
 from threadline_server.backplane.redis.tombstones import find_tombstones
 from threadline_server.backplane.redis.topology import Topology
 from threadline_server.backplane.redis.writer import Sending, Writer
@@ -85,6 +86,7 @@ class RedisBackplane:
         self._hints = Hints()
         self._hint_subscriptions: list[Subscription] = []
         self._active: dict[SessionId, int] = {}
+        self._asks = True
         self._run_ids: dict[Address, bytes] = {}
         self._open = False
 
@@ -117,7 +119,7 @@ class RedisBackplane:
             is_active=self._active.__contains__,
             on_cold=lambda document: self._start(self._warm_again(document)),
         )
-        self._confirmer = Confirmer[Written](self._links, self._written)
+        self._confirmer = self._make_confirmer()
         self._aftermath = Aftermath(self._topology, self._confirmer, self._replication, self._start)
         self._topology.on_change.append(self._on_topology)
         self._open = True
@@ -125,6 +127,11 @@ class RedisBackplane:
         self._background = asyncio.create_task(self._run(started), name="backplane")
         await started.wait()
         await self._first_links()
+
+    def _make_confirmer(self) -> Confirmer[Written]:
+        if self.durability is Durability.FSYNC:
+            return SyncedConfirmer[Written](self._topology, self._written)
+        return Confirmer[Written](self._links, self._written)
 
     async def _wait_for_redis(self) -> None:
         """Check every primary. Raises ConfigurationError, or StoreError after `start_s`."""
@@ -135,7 +142,8 @@ class RedisBackplane:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await self._topology.refresh()
-                    self.durability = await check_all(self._links, self._least)
+                    kept = await check_all(self._links, self._least)
+                    self.durability, self._asks = kept.durability, kept.asked
             except (RedisAway, RedisRefused, TimeoutError) as error:
                 if isinstance(error, RedisRefused):
                     explained = explain(error)
@@ -187,6 +195,8 @@ class RedisBackplane:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._links.run())
             self._tasks.create_task(self._subscriptions.run())
+            if self._asks and isinstance(self._confirmer, SyncedConfirmer):
+                self._tasks.create_task(self._confirmer.links.run())
             self._upkeep = self._tasks.create_task(self._keep_up())
             self._tasks.create_task(self._replication.poll())
             started.set()
@@ -314,7 +324,7 @@ class RedisBackplane:
         self._replication.own(document, turn)
 
     def _confirm(self, sending: Sending) -> None:
-        if self.durability is Durability.PROCESS:
+        if self._asks:
             self._aftermath.confirm(sending)
         else:
             self._writer.durable((sending,))
@@ -330,7 +340,7 @@ class RedisBackplane:
         await self._slot_durable(session_keys(session).slot)
 
     async def _slot_durable(self, slot: int) -> None:
-        if self.durability is Durability.PROCESS:
+        if self._asks:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._confirmer.add(slot, done)
             await done
