@@ -33,6 +33,7 @@ from threadline.document.session_document import SessionDocument
 Json = dict[str, Any]
 NAME = "user_1_notebook_2"
 HELLO = "hello there"
+THREE_TURNS = Path(__file__).parent / "published" / "notebook_test_session.py.txt"
 
 
 class Notebook:
@@ -191,6 +192,21 @@ async def example_process(*arguments: str, **environment: str) -> AsyncIterator[
     finally:
         process.kill()
         await process.communicate()
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S2-15")
+async def test_a_program_of_a_user_has_its_three_turns(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("name,age\nAda,36\nAlan,41\nGrace,36\n")
+    async with example_process("--execute", "--workspace", str(tmp_path)) as url:
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(THREE_TURNS), url),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(program.communicate(), 120)
+    assert program.returncode == 0, output.decode()
+    assert "histogram of age -> [('36', 2), ('41', 1)]" in output.decode()
 
 
 @pytest.mark.asyncio

@@ -17,11 +17,14 @@ from examples.counter_environment import make_rows
 from examples.counter_environment.agent import Rollout
 from examples.counter_environment.counter import StatefulCounter, Target
 from examples.hosting import hosted
+from pycrdt import Map
 from tests.examples.conftest import Serve
 from tests.examples.running import ROOT, becomes, run_example
+from tests.raw_device import RawDevice
 
 import threadline
 from threadline.environment import aggregate, environment_app
+from threadline.environment.ticket import Ticket
 
 ROW = {"initial_count": 3, "expected_count": 5, "responses_create_params": {"input": []}}
 RESPONSE = {"id": "r", "object": "response", "output": []}
@@ -361,6 +364,27 @@ async def test_a_client_never_reads_less_than_it_has_seen(server: str, http: htt
             await add(rollout, 1)
             rollout._url = (two, one)[step % 2]
             assert await count(rollout) == step
+
+
+@pytest.mark.asyncio
+@pytest.mark.row("S0-23")
+async def test_a_process_that_is_behind_waits_for_what_its_client_saw(rollout: Rollout, server: str) -> None:
+    """The client has seen a change that is not at the server yet."""
+    await rollout.seed(ROW)
+    ((name, cookie),) = rollout.cookies.items()
+    ticket = Ticket.read(cookie)
+    assert ticket is not None
+    device = RawDevice(ticket.session, "environment")
+    await device.join(server)
+    await device.until_synced()
+    await device.leave()
+    device.doc.get("counters", type=Map)[f"count/{device.doc.client_id}"] = 4
+    rollout.cookies = {name: str(ticket.seen(device.doc.get_state()))}
+    asked = asyncio.create_task(count(rollout))
+    await asyncio.wait([asked], timeout=0.5)  # long enough for an answer that does not wait
+    await device.join(server)
+    assert await asked == 7
+    await device.leave()
 
 
 @pytest.mark.asyncio
