@@ -90,7 +90,18 @@ def _applies(scenario: rows.Scenario, server: servers.Server) -> bool:
 def index_build(rounds: int) -> dict[str, list[dict[str, Any]]]:
     """The item index alone, in a process of its own."""
     command = [sys.executable, str(HERE / "index_build.py"), str(DATA / "history.bin")]
-    environment = {**os.environ, **servers.THREADLINE.environment}
+    environment = {**os.environ, **servers.compiled_environment()}
+    runs = [
+        subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        for _ in range(rounds)
+    ]
+    return {servers.THREADLINE.name: [json.loads(run) for run in runs]}
+
+
+def runs_at_once(rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """A node with a worker and its devices, which start by themselves."""
+    command = [sys.executable, str(HERE / "runs_at_once.py")]
+    environment = {**os.environ, **servers.compiled_environment()}
     runs = [
         subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
         for _ in range(rounds)
@@ -131,6 +142,8 @@ def main() -> int:
         figures[scenario.key] = measure(scenario, rounds, seconds)
     if not options.only or "index" in options.only:
         figures["index"] = index_build(rounds)
+    if not options.only or "runs50" in options.only:
+        figures["runs50"] = runs_at_once(rounds)
     return report.write(figures, HERE / "results")
 
 

@@ -14,7 +14,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
@@ -119,7 +119,7 @@ class Core:
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
             tracing=self.tracing,
         )
-        self.webhooks = _webhooks(settings)
+        self.webhooks = _webhooks(settings, self.backplane)
         self.tally = Tally(self.backplane)
         self.worker = self._build_worker()
         self.roster = _roster(self.backplane, self.worker)
@@ -212,7 +212,7 @@ class Core:
         async with AsyncExitStack() as stack:
             await self.backplane.open()
             stack.push_async_callback(self.backplane.close)
-            stack.push_async_callback(self.tally.flush)
+            stack.push_async_callback(self._flush)
             await refuse_sealed(self.backplane)
             stack.enter_context(self._garbage.watched())
             if self.tracing is not None:
@@ -226,6 +226,13 @@ class Core:
                 stack.callback(self.tasks.create_task(work).cancel)
             self._open = stack.pop_all()
         return self
+
+    async def _flush(self) -> None:
+        """What was told of runs, before the store is closed."""
+        await self.tally.flush()
+        if self.webhooks is not None:
+            with suppress(StoreError):
+                await self.webhooks.flush()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -555,11 +562,11 @@ def _tracing(settings: Settings, backplane: Backplane) -> Tracing | None:
     return traces
 
 
-def _webhooks(settings: Settings) -> Webhooks | None:
+def _webhooks(settings: Settings, backplane: Backplane) -> Webhooks | None:
     url, secret = settings.webhook_url, settings.webhook_secret
     if url is None or secret is None:
         return None
-    return Webhooks(WebhookOptions(url, secret.get_secret_value().encode()))
+    return Webhooks(WebhookOptions(url, secret.get_secret_value().encode()), backplane)
 
 
 def _roster(backplane: Backplane, worker: Worker | None) -> Roster:

@@ -149,7 +149,7 @@ async def test_metrics_survive_a_restart_and_are_each_users_own(tmp_path: Path) 
 
 @pytest.mark.row("S3-55")
 async def test_each_run_is_logged_and_a_failure_is_told(tmp_path: Path) -> None:
-    async with receiving() as (receiver, _):
+    async with receiving() as receiver:
         flags = ("--webhook-url", receiver.url, "--webhook-secret", SECRET.decode(), "--log-format", "json")
         agent = ("--agent", "tests.api.obedient_agent:agent")
         async with (

@@ -49,7 +49,7 @@ async def test_a_run_is_streamed_as_ag_ui_and_goes_on_after_the_last_event(tmp_p
 
 
 async def test_a_server_tells_its_webhook(tmp_path: Path) -> None:
-    async with receiving() as (receiver, _):
+    async with receiving() as receiver:
         flags = {"webhook_url": receiver.url, "webhook_secret": SECRET.decode()}
         async with a_server(tmp_path, **flags) as url, threadline.connect(url, token="ada") as client:
             session = await client.open("trip")

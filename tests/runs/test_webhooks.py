@@ -6,18 +6,20 @@ import asyncio
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.runs.offices import SESSION, WAIT_S, Office, saying, scripted
+from tests.runs.offices import SESSION, WAIT_S, Office, eventually, saying, scripted
 
 from threadline.agents import DriverEvent, Said, Task, tool
 from threadline.changed import Changed
 from threadline.document.intents import Verdict
 from threadline.document.lifecycle import RunStatus
+from threadline_server.runs.outbox import KIND
 from threadline_server.runs.webhooks import WebhookOptions, Webhooks
 
 pytestmark = pytest.mark.asyncio
@@ -44,6 +46,7 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     changed: Changed = field(default_factory=Changed)
     url: str = ""
+    taken: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
@@ -54,6 +57,7 @@ class Receiver:
         self.received.append(Received(headers, body))
         status = self.statuses.pop(0) if self.statuses else 204
         if status:
+            self.taken += status < 300
             writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
             await writer.drain()
         writer.close()
@@ -66,18 +70,28 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*statuses: int, **options: Any) -> AsyncIterator[tuple[Receiver, Webhooks]]:
+async def receiving(*statuses: int) -> AsyncIterator[Receiver]:
     receiver = Receiver(list(statuses))
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    webhooks = Webhooks(WebhookOptions(receiver.url, SECRET, first_pause_s=0.001, **options))
-    sending = asyncio.create_task(webhooks.run())
     try:
-        yield receiver, webhooks
+        yield receiver
     finally:
-        sending.cancel()
-        await asyncio.wait([sending])
         server.close()
+
+
+@asynccontextmanager
+async def sending(office: Office, receiver: Receiver, **options: Any) -> AsyncIterator[Webhooks]:
+    """What sends notices, for as long as its process lives."""
+    now_s = options.pop("now_s", time.time)
+    given = {"first_pause_s": 0.001, "look_every_s": 0.05, **options}
+    webhooks = Webhooks(WebhookOptions(receiver.url, SECRET, **given), office.backplane, now_s=now_s)
+    task = asyncio.create_task(webhooks.run())
+    try:
+        yield webhooks
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def is_signed(received: Received) -> bool:
@@ -97,7 +111,8 @@ async def books(task: Task) -> AsyncGenerator[DriverEvent, None]:
 
 async def test_a_run_that_waits_and_ends_is_told_signed_and_without_content(office: Office) -> None:
     async with (
-        receiving() as (receiver, webhooks),
+        receiving() as receiver,
+        sending(office, receiver) as webhooks,
         office.person() as ada,
         office.working(scripted(books, tools=[book]), tell=webhooks.tell),
     ):
@@ -119,7 +134,8 @@ async def test_a_failed_run_is_told_with_its_code(office: Office) -> None:
         raise RuntimeError("secret reason")
 
     async with (
-        receiving() as (receiver, webhooks),
+        receiving() as receiver,
+        sending(office, receiver) as webhooks,
         office.person() as ada,
         office.working(scripted(fails), tell=webhooks.tell),
     ):
@@ -131,7 +147,8 @@ async def test_a_failed_run_is_told_with_its_code(office: Office) -> None:
 
 async def test_a_notice_that_is_not_taken_is_sent_again_under_its_name(office: Office) -> None:
     async with (
-        receiving(500, 0, 302) as (receiver, webhooks),
+        receiving(500, 0, 302) as receiver,
+        sending(office, receiver) as webhooks,
         office.person() as ada,
         office.working(scripted(saying("hi")), tell=webhooks.tell),
     ):
@@ -142,11 +159,42 @@ async def test_a_notice_that_is_not_taken_is_sent_again_under_its_name(office: O
 
 
 async def test_what_nobody_takes_is_given_up_and_what_does_not_fit_is_dropped(office: Office) -> None:
-    async with receiving(500, 500, attempts=2, senders=1, queued=1) as (receiver, webhooks):
-        async with office.person() as ada, office.working(scripted(saying("hi"))):
-            run = await ada.until_over(ada.ask("hello"))
+    async with (
+        receiving(500, 500) as receiver,
+        sending(office, receiver, attempts=2, senders=1, queued=1) as webhooks,
+        office.person() as ada,
+        office.working(scripted(saying("hi"))),
+    ):
+        run = await ada.until_over(ada.ask("hello"))
         webhooks.tell(SESSION, run)
         await receiver.until(2)
         for _ in range(3):
             webhooks.tell(SESSION, run)
         assert webhooks.stats()["dropped_total"] >= 2
+        await receiver.until(3)
+        await eventually(lambda: nothing_is_left(office))
+        assert len(receiver.received) == 3
+
+
+async def test_a_notice_outlives_the_process_that_was_to_send_it(office: Office) -> None:
+    async with receiving(*[500] * 3) as receiver, office.person() as ada:
+        async with (
+            sending(office, receiver, first_pause_s=60.0) as first,
+            office.working(scripted(saying("hi")), tell=first.tell),
+        ):
+            run = await ada.until_over(ada.ask("hello"))
+            await receiver.until(1)
+        late = {"now_s": an_hour_later}
+        async with sending(office, receiver, **late), sending(office, receiver, **late):
+            await eventually(lambda: nothing_is_left(office))
+        assert {found.notice["run"] for found in receiver.received} == {run.id}
+        assert len({found.headers["threadline-delivery"] for found in receiver.received}) == 1
+        assert len(receiver.received) == 4  # three that failed, one that was taken; none by both at once
+
+
+def an_hour_later() -> float:
+    return time.time() + 3600
+
+
+async def nothing_is_left(office: Office) -> bool:
+    return not await office.backplane.list_values(KIND)

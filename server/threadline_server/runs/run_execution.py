@@ -130,8 +130,8 @@ class RunExecution:
     ) -> None:
         Steering(replica, document, self.run_id, self._now_ms).settle(outcome)
         recorder.end(outcome, retract=self._undo)
+        self._tell_of(document)  # before anything is awaited, so that being stopped now does not keep it back
         await replica.saved()
-        self._tell_of(document)
 
     def _tell_of(self, document: SessionDocument) -> None:
         run = document.runs.get(self.run_id)

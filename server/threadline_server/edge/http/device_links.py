@@ -98,7 +98,7 @@ def device_link_routes(
     @router.post(
         "",
         status_code=HTTPStatus.CREATED,
-        responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS),
+        responses=documented(HTTPStatus.FORBIDDEN, *_FOR_ONE, HTTPStatus.GONE),
     )
     async def make(me: Me, new: NewLink | None = None) -> LinkMade:
         """Make a code with which another device of the caller signs in, once the caller confirms it."""
