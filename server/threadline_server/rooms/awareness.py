@@ -4,6 +4,7 @@
   applies; relaying those would make N frames out of each cursor move N times over.
 * A client id belongs to the member that announced it first, until that member leaves; another connection of
   the same user may take it over: a phone that changes networks comes back before the old socket is dead.
+  One that has written in the document is its user's for good; one that has not is kept for who announced it.
 * `user`, `role`, `device` and `name` of a state are what the server knows of the member. Where a device keeps
   an object under `user`, as editors with cursors do, its `id` and `name` are set instead.
 * The sender gets its own entries back: stock clients take silence for a dead connection.
@@ -14,7 +15,8 @@ Source of the rules: y-protocols 1.0.7, `awareness.js`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from threadline.actors import Actor
 from threadline.protocol.awareness import (
@@ -28,6 +30,13 @@ from threadline.protocol.awareness import (
 from threadline.protocol.limits import Limits
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.options import RoomOptions
+
+OwnerOf: TypeAlias = Callable[[int], str | None]
+
+
+def nobody(client: int) -> str | None:
+    """The owner of a client id where nothing was written."""
+    return None
 
 
 class Present:
@@ -61,8 +70,10 @@ class Awareness:
     def __len__(self) -> int:
         return len(self._present)
 
-    def receive(self, holder: Contributor, data: bytes, now_s: float) -> bytes | None:
-        """Take entries from a member. Raises MalformedFrame.
+    def receive(
+        self, holder: Contributor, data: bytes, now_s: float, owner: OwnerOf = nobody
+    ) -> bytes | None:
+        """Take entries from a member; `owner` says who wrote under a client id. Raises MalformedFrame.
 
         Gives back entries to send to that member alone, if any: a device that comes back under a clock its
         peers have seen is told that clock with a null state, and by y-protocols announces itself above it.
@@ -72,7 +83,9 @@ class Awareness:
             known = self._present.get(client)
             if known is not None:
                 self._renew(known, client, clock, text, holder, now_s)
-            elif text != b"null" and not self._arrive(client, clock, text, holder, now_s):
+            elif text == b"null" or owner(client) not in (None, "", holder.actor.user):
+                continue
+            elif not self._arrive(client, clock, text, holder, now_s):
                 again.append(AwarenessEntry(client, self._departed[client], None))
         return join_entries([encode_entry(entry) for entry in again]) if again else None
 
@@ -125,6 +138,11 @@ class Awareness:
         """What other nodes have not been told yet, as one update."""
         changed, self._to_nodes = self._to_nodes, {}
         return join_entries(changed.values()) if changed else None
+
+    def user_of(self, client: int) -> str | None:
+        """Whose device announced this client id, None for one that is not here."""
+        known = self._present.get(client)
+        return None if known is None else known.user
 
     def clients(self) -> Iterator[int]:
         return iter(self._present)

@@ -17,10 +17,12 @@ or not at all: `MalformedUpdate` and `Refused` leave the gate as it was.
 from __future__ import annotations
 
 import gc
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from threadline.actors import Actor
 from threadline.document.judgement import RuleBook
+from threadline.errors import Refused
 from threadline.protocol.varint import encode_uint
 from threadline_server.backplane.base import ClockRange
 from threadline_server.rooms.admission import Admission
@@ -39,6 +41,9 @@ __all__ = ["NO_OWNER", "Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
 
 NO_OWNER = ""
 
+Reserved: TypeAlias = Callable[[int], str | None]
+"""The user for whom a client id is kept that has not written yet, None where it is anybody's."""
+
 _LARGE_BYTES: Final = 65_536
 
 
@@ -55,20 +60,24 @@ class Gate:
         self._users: list[str] = []
         self._user_ids: dict[str, int] = {}
 
-    def admit(self, update: bytes, actor: Actor, *, whole: bool = False) -> Verdict:
+    def admit(
+        self, update: bytes, actor: Actor, *, whole: bool = False, reserved: Reserved | None = None
+    ) -> Verdict:
         """Judge what `actor` sent; `whole` says it came as a sync step 2.
 
         Raises MalformedUpdate or Refused, and has then changed nothing.
         """
         verdict = take_keystroke(self._index, self._order, update, actor)
-        return self._admit(update, actor, whole) if verdict is None else verdict
+        return self._admit(update, actor, whole, reserved) if verdict is None else verdict
 
-    def _admit(self, update: bytes, actor: Actor, whole: bool) -> Verdict:
+    def _admit(self, update: bytes, actor: Actor, whole: bool, reserved: Reserved | None = None) -> Verdict:
         index = self._index
         parsed = read_update(update, self._limits, whole=whole)
         joined = join_chains(parsed)
         if joined is not None:
             parsed = read_update(joined, self._limits, whole=whole)
+        if reserved is not None:
+            self._check_claims(parsed, actor.user, reserved)
         owner = self._user_number(actor.user)
         judge = Judge(index, self._rules, actor, owner)
         adopted = self._adopt(parsed, owner)
@@ -84,6 +93,15 @@ class Gate:
             raise
         index.keep()
         return verdict
+
+    def _check_claims(self, parsed: ParsedUpdate, user: str, reserved: Reserved) -> None:
+        """Nobody takes the client id of a device that others see here and that has not written yet."""
+        for section in parsed.sections:
+            if not section.structs or self._index.runs_of(section.client) is not None:
+                continue
+            holder = reserved(section.client)
+            if holder is not None and holder != user:
+                raise Refused(f"client/{section.client}", "this client id is another user's")
 
     def trust(self, update: bytes, user: str) -> tuple[ClockRange, ...]:
         """Take what the log has, written by `user`, without judging it. Gives back the clocks that were new.

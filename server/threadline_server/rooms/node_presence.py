@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from threadline.errors import ProtocolError
 from threadline.protocol.limits import Limits
 from threadline_server.backplane.base import DocumentName
-from threadline_server.rooms.awareness import Awareness
+from threadline_server.rooms.awareness import Awareness, OwnerOf
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.fan_out import broadcast
 from threadline_server.rooms.host import Host
@@ -42,9 +42,13 @@ class NodePresence:
         """Called when the room opens: others answer with who is with them."""
         self._publish(WHO_IS_HERE, b"")
 
-    def receive(self, contributor: Contributor, data: bytes) -> bytes | None:
+    def receive(self, contributor: Contributor, data: bytes, owner: OwnerOf) -> bytes | None:
         """As `Awareness.receive`; the flush relays what changed. Raises MalformedFrame."""
-        return self._made().receive(contributor, data, self._host.now_s())
+        return self._made().receive(contributor, data, self._host.now_s(), owner)
+
+    def user_of(self, client: int) -> str | None:
+        """Whose device announced this client id, None for one that is not here."""
+        return None if self._awareness is None else self._awareness.user_of(client)
 
     def hear(self, payload: bytes) -> None:
         """Another node, or this one, said something. What cannot be read is left aside."""

@@ -72,6 +72,7 @@ class Room:
         self.host = host
         self.log = RoomLog(host, name, epoch, loaded, self)
         self.presence = NodePresence(host, name, epoch)
+        self.log.reserved = self.presence.user_of
         self.seats: dict[Member, Seat] = {}
         self.witnesses: tuple[Witness, ...] = ()
         self.interlude: Interlude | None = None
@@ -252,7 +253,7 @@ class Room:
         if seat is None:
             return
         try:
-            answer = self.presence.receive(seat, entries)
+            answer = self.presence.receive(seat, entries, self.log.gate.owner)
         except ProtocolError as error:
             self._expel_malformed(seat, error)
             return
@@ -364,7 +365,7 @@ class Room:
 
     def announce(self, witness: Witness, entries: bytes) -> None:
         """Presence of a replica inside the process."""
-        self.presence.receive(witness, entries)
+        self.presence.receive(witness, entries, self.log.gate.owner)
         self.mark_dirty()
 
     def _note_gap(self, seat: Seat, *, gap: bool, whole: bool) -> None:

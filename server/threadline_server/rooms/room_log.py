@@ -25,7 +25,7 @@ from threadline_server.backplane.base import (
 from threadline_server.rooms.arrivals import Arrivals, TooFarAhead
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.draft import Outgoing
-from threadline_server.rooms.gate import Verdict
+from threadline_server.rooms.gate import Reserved, Verdict
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.stamper import Stamper
@@ -58,6 +58,7 @@ class RoomLog:
     gate_position:          how far the gate was read from the log; what this node added since, it admitted
     tail_turns, tail_bytes: the log since its base, which has `base_bytes`
     new:                    nothing was ever written; the first turn begins with what the server writes
+    reserved:               whose a client id is that has not written yet
     untrusted:              turns that the gate is not to see while it is loaded anew, None otherwise
     """
 
@@ -73,6 +74,7 @@ class RoomLog:
         "name",
         "new",
         "replica",
+        "reserved",
         "stamper",
         "tail",
         "tail_bytes",
@@ -92,6 +94,7 @@ class RoomLog:
         self.name = name
         self.epoch = epoch
         self._owner = owner
+        self.reserved: Reserved | None = None
         self.untrusted: list[LoggedTurn] | None = None
         self.tail = Tail()
         self.arrivals = Arrivals(loaded.position, host.options.max_early_turns)
@@ -145,7 +148,7 @@ class RoomLog:
         """
         if update == EMPTY_UPDATE:
             return False
-        verdict = self.gate.admit(update, actor, whole=whole)
+        verdict = self.gate.admit(update, actor, whole=whole, reserved=self.reserved)
         counts = self.host.counts
         if verdict.update is not None:
             self._draft(verdict, actor, contributor, fence)
