@@ -9,9 +9,10 @@ import pytest_asyncio
 from tests.rooms.devices import Device, assert_converged
 from tests.rooms.houses import TRIP, House, until
 
-from threadline.actors import Role
+from threadline.actors import Actor, Role
 from threadline.document.messages import Author
-from threadline.ids import agent_user
+from threadline.document.session_document import SessionDocument
+from threadline.ids import SessionId, agent_user
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import (
     ClockRange,
@@ -71,6 +72,23 @@ async def test_a_device_that_changed_nodes_is_acknowledged_there(house: House, o
     await until(lambda: len(bystander.texts) == len(phone.texts) == 3)
     assert_converged(phone, bystander)
     assert other.host.counts.recoveries + house.rooms.host.counts.recoveries >= 1
+
+
+@pytest.mark.asyncio
+async def test_who_takes_a_lease_over_sees_all_that_was_written_before(house: House, other: Rooms) -> None:
+    """Its node has not heard of the last words yet; acting on less would leave them behind what replaces
+    them.
+    """
+    phone = Device().join(await house.room())
+    behind = Room(other.host, TRIP, "ab" * 16, await load(other.host, TRIP))
+    other._rooms[TRIP] = behind
+    phone.say("the last words")
+    await until(lambda: phone.unsaved == 0)
+    lease = await house.backplane.acquire_lease(SessionId(TRIP), "worker", 60_000)
+    assert lease is not None
+    worker = Actor(agent_user("travel"), Role.AGENT)
+    async with other.replica(TRIP, worker, fence=lease.fence) as replica:
+        assert [message.text for message in SessionDocument(replica.doc).messages] == ["the last words"]
 
 
 @pytest.mark.asyncio

@@ -155,10 +155,14 @@ class Rooms:
     ) -> AsyncIterator[LocalReplica]:
         """A replica inside this process, for as long as the context lasts.
 
-        `client_id` is for who must have one to itself, such as one attempt at a run; it must be new. Raises
-        as `open`, and LimitExceeded where a user has too many replicas of one document.
+        `client_id` is for who must have one to itself, such as one attempt at a run; it must be new. With a
+        `fence`, the replica begins with all that was written under earlier ones. Raises as `open`, and
+        LimitExceeded where a user has too many replicas of one document.
         """
         room = await self.open(document)
+        if fence is not None:
+            await room.catch_up()
+            room = await self.open(document)  # it may have ended meanwhile
         client = free_client(room, actor) if client_id is None else client_id
         replica = LocalReplica(room, actor, client, fence)
         try:

@@ -39,6 +39,8 @@ from threadline_server.rooms.room_log import RoomLog
 from threadline_server.rooms.seat import NOT_SYNCED, Seat
 from threadline_server.rooms.second_look import SecondLook
 
+_READ_AT_ONCE = 500
+
 _NOBODY: set[Any] = set()
 """Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
 
@@ -109,6 +111,18 @@ class Room:
     def document(self) -> Doc[Any]:
         """What the log holds, for reading; never to be written to."""
         return self.log.replica.document()
+
+    async def catch_up(self) -> None:
+        """Read the log to its head, as it is now; turns of other nodes come by themselves, and later.
+
+        Raises SessionError, StoreError.
+        """
+        while self.closed is None:
+            turns = await self.host.backplane.read(self.name, self.position, _READ_AT_ONCE)
+            for logged in turns:
+                self.log.arrive(logged)
+            if len(turns) < _READ_AT_ONCE:
+                return
 
     def stats(self) -> dict[str, float]:
         log = self.log
@@ -315,7 +329,7 @@ class Room:
             self._expel_malformed(contributor, error)
             return
         self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
-        if isinstance(contributor, Seat) and (gap or self._gapped):
+        if isinstance(contributor, Seat) and (gap or self._gapped) and self.has(contributor):
             self._note_gap(contributor, gap=gap, whole=whole)
 
     def _looks_again(self, contributor: Contributor, update: bytes, *, whole: bool) -> bool:

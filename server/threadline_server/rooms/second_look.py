@@ -7,7 +7,7 @@ as this node has not heard of it from the log, such client ids are unknown, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from threadline.errors import SessionError, StoreError
 from threadline.protocol import close_codes
@@ -16,8 +16,6 @@ from threadline_server.rooms.seat import Seat
 
 if TYPE_CHECKING:
     from threadline_server.rooms.room import Room
-
-_AT_ONCE: Final = 500
 
 
 class SecondLook(Interlude):
@@ -35,7 +33,7 @@ class SecondLook(Interlude):
         """A recovery that begins meanwhile takes over what waits here, and has loaded all of the log."""
         room = self._room
         try:
-            await self._read_to_the_head()
+            await room.catch_up()
         except (SessionError, StoreError) as error:
             room.host.report("The log could not be read", room.name, error)
             if room.interlude is self:
@@ -43,15 +41,6 @@ class SecondLook(Interlude):
                 room.expel(self._seat, close_codes.ROOM_RELOADED)
         if room.interlude is self:
             self.end()
-
-    async def _read_to_the_head(self) -> None:
-        room = self._room
-        while room.closed is None and room.interlude is self:
-            turns = await room.host.backplane.read(room.name, room.position, _AT_ONCE)
-            for logged in turns:
-                room.log.arrive(logged)
-            if len(turns) < _AT_ONCE:
-                return
 
     def end(self) -> None:
         """The first of what waits is what was refused; now its judgement stands."""
