@@ -58,7 +58,8 @@ docs: .make/python
 # The wheel carries the built web page inside threadline_server/web, and the compiled modules where there is a
 # C compiler; PURE=1 makes one for every platform.
 wheel: .make/python .make/web
-	$(if $(PURE),,$(shell command -v cc >/dev/null && echo THREADLINE_COMPILE=1)) $(BIN)/python -m build --wheel
+	THREADLINE_PAGE=required $(if $(PURE),,$(shell command -v cc >/dev/null && echo THREADLINE_COMPILE=1)) \
+		$(BIN)/python -m build --wheel
 
 clean:
 	rm -rf .make dist build web_demo/dist

@@ -36,6 +36,7 @@ class ThreadlineProcess:
     arguments:   the verb and what follows it
     ready:       what it prints once it serves; the first group is what `start` gives back
     environment: settings, by variable
+    python:      what runs it
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class ThreadlineProcess:
         program: Sequence[str] = MODULE,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        python: Path = Path(sys.executable),
     ) -> None:
         self.cwd = cwd
+        self.python = python
         self.arguments = arguments
         self.program = program
         self.environment = dict(environment or {})
@@ -60,7 +63,7 @@ class ThreadlineProcess:
     async def start(self) -> str:
         """What `ready` finds, once it is said. Raises AssertionError with the output when it ends instead."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            self.python,
             *self.program,
             *self.arguments,
             stdout=asyncio.subprocess.PIPE,
