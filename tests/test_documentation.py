@@ -14,7 +14,8 @@ import click
 import pytest
 from tests.server_process import clean_environment, server_process
 
-from threadline_server.cli.main import threadline
+import threadline
+from threadline_server.cli.main import threadline as command_line
 from threadline_server.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -97,20 +98,33 @@ async def _run(program: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_agent_of_the_readme_is_served_as_printed(tmp_path: Path) -> None:
+async def test_the_agent_of_the_readme_does_what_it_says_as_printed(tmp_path: Path) -> None:
+    """Tools, approval and typed state in fewer than 30 lines."""
     block = next(block for block in PROGRAMS if block.file == "travel.py")
+    assert len(block.text.splitlines()) < 30
     (tmp_path / "travel.py").write_text(block.text)
-    async with server_process(tmp_path / "data", "--agent", "travel:agent", cwd=tmp_path) as server:
-        assert server.alive
+    async with (
+        server_process(tmp_path / "data", "--agent", "travel:agent", cwd=tmp_path) as server,
+        threadline.connect(server.url, token="ada") as client,
+        asyncio.timeout(TIMEOUT_S),
+    ):
+        session = await client.open("trip")
+        run = await session.send('set_city(city="Berlin"), then book_hotel(hotel="Adler")')
+        await session.until(lambda: bool(run.pending))
+        assert session["trip"] == {"city": "Berlin", "hotel": None}
+        await run.approve()
+        assert await run.wait() == "completed"
+        assert session["trip"] == {"city": "Berlin", "hotel": "Adler"}
+        assert "Booked Adler in Berlin" in run.output
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)
 def test_commands_exist_with_their_options(page: str, command: str) -> None:
     words = [word for word in shlex.split(command) if word not in ("...", "…")]
-    with threadline.make_context("threadline", words[1:], resilient_parsing=True) as context:
+    with command_line.make_context("threadline", words[1:], resilient_parsing=True) as context:
         if len(words) == 1:
             return
-        verb = threadline.get_command(context, words[1])
+        verb = command_line.get_command(context, words[1])
         assert verb is not None, f"{page}: there is no verb {words[1]}"
         if isinstance(verb, click.Group) and len(words) > 2:
             verb = verb.get_command(context, words[2])
@@ -145,8 +159,8 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 
 def test_every_verb_says_what_it_does() -> None:
-    with click.Context(threadline) as context:
-        for name in threadline.list_commands(context):
-            verb = threadline.get_command(context, name)
+    with click.Context(command_line) as context:
+        for name in command_line.list_commands(context):
+            verb = command_line.get_command(context, name)
             assert verb is not None
             assert verb.help, name
