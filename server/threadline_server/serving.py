@@ -22,13 +22,14 @@ SendAway = Callable[[], Awaitable[None]]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises CouldNotStart where the address is taken, foreign or forbidden."""
+    """The socket to listen on, bound: nobody can connect before the node serves. Raises CouldNotStart where
+    the address is taken, foreign or forbidden.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
@@ -112,12 +113,17 @@ async def serving(
         proxy_headers=False,
         ssl_certfile=None if tls is None else str(tls.certificate),
         ssl_keyfile=None if tls is None else str(tls.key),
+        backlog=BACKLOG,
         timeout_graceful_shutdown=max(1, round(stop_grace_s)),
     )
     config.load()
     server = Server(config, send_away)
     server.lifespan = config.lifespan_class(config)
-    await server.startup([listener])
+    try:
+        await server.startup([listener])
+    except OSError as error:  # another program was quicker
+        host, port = listener.getsockname()[:2]
+        raise CouldNotStart(_why_not(host, port, error)) from None
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.main_loop(), name="uvicorn")
         try:

@@ -48,15 +48,15 @@ _LARGE_BYTES: Final = 65_536
 
 
 class Gate:
-    """The gate of one document. `rules` are those of its kind."""
+    """The gate of one document. `rules` are those of its kind. The index of a document in which nothing was
+    written yet is made when something is: it takes 2.5 KB."""
 
-    __slots__ = ("_index", "_limits", "_order", "_rules", "_user_ids", "_users")
+    __slots__ = ("_limits", "_order", "_rules", "_user_ids", "_users")
 
     def __init__(self, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS) -> None:
         self._rules: RuleBook = rules
         self._limits: GateLimits = limits
-        self._index: ItemIndex = ItemIndex()
-        self._order: ListOrder = ListOrder(self._index)
+        self._order: ListOrder | None = None
         self._users: list[str] = []
         self._user_ids: dict[str, int] = {}
 
@@ -67,11 +67,13 @@ class Gate:
 
         Raises MalformedUpdate or Refused, and has then changed nothing.
         """
-        verdict = take_keystroke(self._index, self._order, update, actor)
+        order = self._order
+        verdict = None if order is None else take_keystroke(order.index, order, update, actor)
         return self._admit(update, actor, whole, reserved) if verdict is None else verdict
 
     def _admit(self, update: bytes, actor: Actor, whole: bool, reserved: Reserved | None = None) -> Verdict:
-        index = self._index
+        order = self._made()
+        index = order.index
         parsed = read_update(update, self._limits, whole=whole)
         joined = join_chains(parsed)
         if joined is not None:
@@ -81,14 +83,14 @@ class Gate:
         owner = self._user_number(actor.user)
         judge = Judge(index, self._rules, actor, owner)
         adopted = self._adopt(parsed, owner)
-        admission = Admission(index, self._order, self._rules, self._limits, parsed, owner, judge)
+        admission = Admission(index, order, self._rules, self._limits, parsed, owner, judge)
         index.begin()
-        self._order.begin()
+        order.begin()
         try:
             verdict = admission.run(self._users, whole=whole)
         except BaseException:
             index.undo()
-            self._order.undo()
+            order.undo()
             self._disown(adopted)
             raise
         index.keep()
@@ -97,7 +99,7 @@ class Gate:
     def _check_claims(self, parsed: ParsedUpdate, user: str, reserved: Reserved) -> None:
         """Nobody takes the client id of a device that others see here and that has not written yet."""
         for section in parsed.sections:
-            if not section.structs or self._index.runs_of(section.client) is not None:
+            if not section.structs or self._runs_of(section.client) is not None:
                 continue
             holder = reserved(section.client)
             if holder is not None and holder != user:
@@ -132,7 +134,7 @@ class Gate:
         if nobody == owner:
             return adopted
         for section in parsed.sections:
-            runs = self._index.runs_of(section.client)
+            runs = self._runs_of(section.client)
             if runs is not None and runs.owner == nobody and section.structs:
                 last = section.structs[-1]
                 if last.clock + last.length > runs.next:
@@ -146,56 +148,76 @@ class Gate:
 
     def dump(self) -> bytes:
         """All that the gate knows, to be stored with the base that has the same updates."""
-        return dump_index(self._index, self._order, self._users)
+        order = self._made()
+        return dump_index(order.index, order, self._users)
 
     @classmethod
     def load(cls, data: bytes, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS) -> Gate:
         """The gate that `dump` gave. Raises IndexDamaged."""
         gate = cls(rules, limits)
-        gate._index, gate._order, gate._users = load_index(data)
+        _, gate._order, gate._users = load_index(data)
         gate._user_ids = {user: number for number, user in enumerate(gate._users)}
         return gate
 
     def stats(self) -> dict[str, int]:
         """Counts of what the index has, and its size in bytes."""
-        return index_stats(self._index, self._order)
+        order = self._made()
+        return index_stats(order.index, order)
 
     def _trust(self, update: bytes, owner: int) -> Verdict:
         parsed = read_update(update, self._limits, whole=True, values=False)
         self._adopt(parsed, owner)
-        admission = Admission(self._index, self._order, self._rules, self._limits, parsed, owner, None)
+        order = self._made()
+        admission = Admission(order.index, order, self._rules, self._limits, parsed, owner, None)
         return admission.run(self._users, whole=True)
 
     def owner(self, client: int) -> str | None:
         """The user whose devices extend `client`; None while nothing of it is known."""
-        runs = self._index.runs_of(client)
+        runs = self._runs_of(client)
         return None if runs is None else self._users[runs.owner]
 
     def next_clock(self, client: int) -> int:
-        runs = self._index.runs_of(client)
+        runs = self._runs_of(client)
         return 0 if runs is None else runs.next
 
     def knows_clients_of(self, update: bytes) -> bool:
         """Whether something is known of every client id that extends the document in `update`."""
         parsed = read_update(update, self._limits, whole=True, values=False)
-        return all(section.client in self._index.by_id for section in parsed.sections if section.structs)
+        return all(
+            self._runs_of(section.client) is not None for section in parsed.sections if section.structs
+        )
 
     def clocks(self) -> dict[int, int]:
         """Client id -> the clock it writes next."""
-        return {runs.client: runs.next for runs in self._index.clients}
+        return {runs.client: runs.next for runs in self._clients()}
 
     def list_order(self, root: str) -> list[list[int]]:
         """[client id, clock, length] of what is in the list or text `root`, in its order, deleted or not."""
-        type_id = self._index.root_ids.get(root)
-        return [] if type_id is None else self._order.pieces(type_id)
+        order = self._made()
+        type_id = order.index.root_ids.get(root)
+        return [] if type_id is None else order.pieces(type_id)
 
     def state_vector(self) -> bytes:
         """As Yjs encodes it: for each client id the clock it writes next."""
-        parts = [encode_uint(len(self._index.clients))]
-        for runs in self._index.clients:
+        clients = self._clients()
+        parts = [encode_uint(len(clients))]
+        for runs in clients:
             parts.append(encode_uint(runs.client))
             parts.append(encode_uint(runs.next))
         return b"".join(parts)
+
+    def _made(self) -> ListOrder:
+        """The order of the lists, which has the index."""
+        order = self._order
+        if order is None:
+            order = self._order = ListOrder(ItemIndex())
+        return order
+
+    def _runs_of(self, client: int) -> ClientRuns | None:
+        return None if self._order is None else self._order.index.runs_of(client)
+
+    def _clients(self) -> list[ClientRuns]:
+        return [] if self._order is None else self._order.index.clients
 
     def _user_number(self, user: str) -> int:
         known = self._user_ids.get(user, -1)
