@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+import uvloop
 from tests.edge.echo_server import PATIENCE_S, EchoServer, close_code_of, echo_server, next_message, until
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -231,3 +232,18 @@ async def test_a_half_open_client_is_let_go() -> None:
         await until(lambda: len(server.connections) == 1)
         writer.transport.abort()
         await until(lambda: len(server.connections) == 0)
+
+
+def test_writing_to_a_socket_that_is_gone_is_nothing() -> None:
+    """uvloop, which a node runs on, raises then; a room may write before it has heard of the end."""
+
+    async def write_late() -> None:
+        async with echo_server() as server:
+            async with server.client() as client:
+                await until(lambda: len(server.connections) == 1)
+                client.transport.abort()
+                await until(lambda: len(server.connections) == 0)
+            server.taken[0].write(b"x")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(write_late())

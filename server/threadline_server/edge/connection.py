@@ -80,6 +80,7 @@ class Connection:
         "_connections",
         "_due_s",
         "_fast_since_s",
+        "_gone",
         "_loop",
         "_lost_track",
         "_pauses",
@@ -113,6 +114,7 @@ class Connection:
         self._silent = 0
         self._unread = 0
         self._closing = False
+        self._gone = False
         self._lost_track = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._slice = connections.add(self)
@@ -150,6 +152,7 @@ class Connection:
         self._resume(_DEAF)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gone = True
         self._detach()
         self._closing = True
         if self._close_timer is not None:
@@ -168,6 +171,13 @@ class Connection:
         if self._reader.has_more:
             self._work(0)
 
+    def write(self, data: bytes) -> None:
+        """Whole frames. Nothing where the socket is gone: whoever writes may not have heard of it yet, and
+        uvloop raises then.
+        """
+        if not self._gone:
+            self.transport.write(data)
+
     def hold(self, held: bool) -> None:
         """Stop, or go on, reading from this device."""
         if held:
@@ -182,7 +192,7 @@ class Connection:
         self._closing = True
         self._connections.note_closing(code)
         self._detach()
-        self.transport.write(close_frame(code, reason))
+        self.write(close_frame(code, reason))
         if self._pauses:
             self._pauses = 0
             self.transport.resume_reading()
@@ -220,7 +230,7 @@ class Connection:
             return
         self._silent += 1
         if not self.congested:
-            self.transport.write(PING_FRAME + self._receiver.heartbeat())
+            self.write(PING_FRAME + self._receiver.heartbeat())
 
     # reading
 
@@ -254,7 +264,7 @@ class Connection:
             elif reader.opcode == CLOSE:
                 self._answer_close(message)
             elif reader.opcode == PING and not self.congested:
-                self.transport.write(pong_frame(message))
+                self.write(pong_frame(message))
         return share
 
     def _count_unread(self) -> None:
@@ -313,7 +323,7 @@ class Connection:
         self._closing = True
         self._detach()
         code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else NORMAL.code
-        self.transport.write(close_frame(code))
+        self.write(close_frame(code))
         self.transport.close()
 
     def _await_close(self) -> None:

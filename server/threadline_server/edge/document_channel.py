@@ -41,7 +41,7 @@ def plain_bytes(frame: bytes, start: int) -> bytes | None:
 class DocumentChannel:
     """A `Member` of `room` from `enter` until `leave`; `room` is None before and after.
 
-    `write` is the transport's own: the fan-out calls it for every member of every turn.
+    `write` is the connection's own: the fan-out calls it for every member of every turn.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class DocumentChannel:
         self.token_wanted = False
         self.users: Occupancy | None = None
         self.congested = connection.congested
-        self.write: Callable[[bytes], None] = connection.transport.write
+        self.write: Callable[[bytes], None] = connection.write
 
     def enter(self, room: Room, admitted: Pass, users: Occupancy) -> None:
         """Raises Dismissed where its user has too many documents open, of which `users` keeps count."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias
 
+import structlog
+
+from threadline.protocol.hocuspocus import Authenticate
 from threadline.protocol.limits import Limits
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.occupancy import Occupancy
 
+Work: TypeAlias = Callable[[str, Authenticate], Coroutine[Any, Any, None]]
+
+_log = structlog.get_logger()
+
 
 class Entrance:
-    """Tasks are spawned into `tasks` and handle their own errors; there is one per document being opened."""
+    """Tasks are spawned into `tasks`; there is one per document being opened."""
 
     def __init__(
         self,
@@ -35,5 +42,13 @@ class Entrance:
     def limits(self) -> Limits:
         return self.connections.limits
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._tasks.create_task(work)
+    def spawn(self, work: Work, name: str, message: Authenticate) -> asyncio.Task[None]:
+        return self._tasks.create_task(_guarded(work, name, message))
+
+
+async def _guarded(work: Work, name: str, message: Authenticate) -> None:
+    """An error that nobody foresaw ends the opening of one document, not the node."""
+    try:
+        await work(name, message)
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        _log.error("a document could not be opened", exc_info=error)

@@ -101,14 +101,12 @@ class HocuspocusChannel(DocumentChannel):
             self._close_as_asked()
         elif isinstance(message, Authenticate) and self.stage is not Stage.OPENING:
             self.stage = Stage.OPENING
-            self._task = self._entrance.spawn(self._open(name, message))
+            self._task = self._entrance.spawn(self._open, name, message)
         elif self.stage is not Stage.CLOSED:
             self._enqueue(message, size)
 
     def abandon(self) -> None:
         """The socket is gone, or the client closed the document."""
-        if self._task is not None:
-            self._task.cancel()
         self._end()
 
     def close_document(self, code: int, reason: str) -> None:
@@ -199,7 +197,7 @@ class HocuspocusChannel(DocumentChannel):
             self._close_as_asked()
         elif isinstance(message, Authenticate):
             if self._task is None:
-                self._task = self._entrance.spawn(self._renew(name, message))
+                self._task = self._entrance.spawn(self._renew, name, message)
         else:
             self.handle(room, message)
 
@@ -233,7 +231,11 @@ class HocuspocusChannel(DocumentChannel):
         self.send(CloseDocument(PROVIDER_INITIATED))
 
     def _end(self) -> None:
+        """A check of a token that is under way is of no use any more, and must not end the next one."""
         self.stage = Stage.CLOSED
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
         self.leave()
         self._take_queue()
 

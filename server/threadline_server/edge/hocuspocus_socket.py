@@ -78,7 +78,7 @@ class HocuspocusSocket:
         frame = decode_from_client(message, self._entrance.limits)
         if isinstance(frame.message, Ping):
             if not self._connection.congested:
-                self._connection.transport.write(_PONG)
+                self._connection.write(_PONG)
         elif not isinstance(frame.message, Pong):
             channel = self._channel_at(encode_text(frame.address))
             channel.receive(frame.address, frame.message, len(message))
