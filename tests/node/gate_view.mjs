@@ -34,6 +34,7 @@ const same = (a, b) => JSON.stringify(Object.entries(a).sort()) === JSON.stringi
 
 const xml = (node) => {
   if (node instanceof Y.XmlText) return { text: delta(node) }
+  if (!(node instanceof Y.XmlFragment)) return { other: 'a type' } // in a root that no schema knows anything may be
   const children = node.toArray().map(xml)
   if (!(node instanceof Y.XmlElement)) return { children }
   const attributes = {}

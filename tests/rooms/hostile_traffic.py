@@ -14,6 +14,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
@@ -150,10 +151,9 @@ def mutated(rng: random.Random, data: bytes) -> bytes:
     return bytes(out)
 
 
-def forged(rng: random.Random, gate: Gate) -> bytes:
-    """One to three structs, most with ids that exist, and sometimes a deletion."""
-    clocks = gate.clocks()
-    client = rng.choice(HERS)
+def forged(rng: random.Random, clocks: dict[int, int], hers: Sequence[int] = HERS) -> bytes:
+    """One to three structs of a client id of hers, most with ids that exist, and sometimes a deletion."""
+    client = rng.choice(hers)
     clock = clocks.get(client, 0)
     structs: list[bytes] = []
     for _ in range(rng.randrange(1, 4)):
@@ -222,7 +222,7 @@ def play(kind: str, seed: int) -> Session:
         session.honest(rng.randrange(5, 25))
         for _ in range(rng.randrange(5, 30)):
             if kind == "forged":
-                session.admit(forged(rng, session.gate), EVE)
+                session.admit(forged(rng, session.gate.clocks()), EVE)
             else:
                 session.admit(mutated(rng, rng.choice(session.sent)), rng.choice((*HONEST, EVE)))
     return session
