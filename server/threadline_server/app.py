@@ -69,6 +69,7 @@ from threadline_server.edge.websocket_protocol import WebSocketProtocol
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.registry import Rooms
+from threadline_server.runs.abandoned import AbandonedRuns
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.roster import Roster
 from threadline_server.runs.run_log import log_run
@@ -84,11 +85,15 @@ from threadline_server.telemetry.health import Health
 from threadline_server.telemetry.loop_lag import LoopLag
 from threadline_server.telemetry.metrics import Labelled, Metrics
 from threadline_server.telemetry.tracing import Tracing
+from threadline_server.upkeep.expiring_keys import ExpiringKeys
 from threadline_server.upkeep.expiry import Expiry
+from threadline_server.upkeep.long_tails import LongTails
 from threadline_server.upkeep.rounds import Chore, Rounds
 
 DEVICES_SENT_AWAY_PER_S = 200
 COOLED_PER_ROUND = 500
+ROUNDS_TO_OBJECT = 4
+LATELY_S = 86_400.0
 
 OnCode = Callable[[str], None]
 
@@ -172,14 +177,27 @@ class Core:
         if settings.redis:
             chores["book"] = self.book.announce
         if settings.expire_after_s:
-            expiry = Expiry(
-                self.backplane, after_s=settings.expire_after_s, now_ms=unix_ms, in_use=self._in_use
-            )
-            chores["expiry"] = expiry.round
+            chores["expiry"] = self._expiry().round
+        chores["keys"] = ExpiringKeys(self.rooms, unix_ms).round
+        since_s = min(LATELY_S, settings.cold_after_s / 2 or LATELY_S)
+        chores["tails"] = LongTails(self.backplane, self.rooms, since_s=since_s, now_ms=unix_ms).round
+        runs = settings.pick(RunOptions)
+        if runs.abandon_runs_after_s:
+            chores["runs"] = AbandonedRuns(self.backplane, self.rooms, runs, unix_ms).round
         store = self.backplane.inner if isinstance(self.backplane, SealedBackplane) else self.backplane
         if isinstance(store, RedisBackplane) and settings.objects and settings.cold_after_s:
             chores["cold"] = partial(_cool, store, round(settings.cold_after_s * 1000))
         return chores
+
+    def _expiry(self) -> Expiry:
+        settings = self.settings
+        return Expiry(
+            self.backplane,
+            after_s=settings.expire_after_s,
+            now_ms=unix_ms,
+            in_use=self._in_use,
+            announce_s=ROUNDS_TO_OBJECT * settings.upkeep_every_s if settings.redis else 0.0,
+        )
 
     def about(self) -> NodeEntry:
         """This process, for the others and for operators."""
@@ -540,8 +558,8 @@ async def _sweep_ledger(backplane: Backplane) -> None:
         await backplane.list_values(kind)
 
 
-async def _cool(backplane: RedisBackplane, idle_ms: int) -> None:
-    await backplane.cool_idle(unix_ms() - idle_ms, COOLED_PER_ROUND)
+async def _cool(backplane: RedisBackplane, idle_ms: int) -> int:
+    return await backplane.cool_idle(unix_ms() - idle_ms, COOLED_PER_ROUND)
 
 
 def _tracing(settings: Settings, backplane: Backplane) -> Tracing | None:

@@ -20,7 +20,18 @@ from threadline_server.app import running_server
 from threadline_server.settings import load
 
 OPS = Path(__file__).parents[2] / "ops"
-LABELS = {"reason", "status", "le", "generation", "implementation", "major", "minor", "patchlevel", "version"}
+LABELS = {
+    "chore",
+    "reason",
+    "status",
+    "le",
+    "generation",
+    "implementation",
+    "major",
+    "minor",
+    "patchlevel",
+    "version",
+}
 AGENT = ("threadline.agents.travel:agent",)
 
 _METRIC = re.compile(r"\b(?:threadline|process|python)_\w+\b")

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from threadline.errors import StoreError
+from threadline_server.telemetry.metrics import Labelled
 from threadline_server.upkeep.rounds import Rounds
 
 
@@ -15,14 +16,28 @@ async def test_a_chore_that_fails_for_the_stores_sake_does_not_stop_the_others()
     async def away() -> None:
         raise StoreError("the store is away")
 
-    async def sweep() -> None:
+    async def sweep() -> int:
         done.append("sweep")
+        return 5
 
     rounds = Rounds({"away": away, "sweep": sweep}, every_s=1)
     await rounds.round()
     await rounds.round()
     assert done == ["sweep", "sweep"]
-    assert rounds.stats() == {"rounds_total": 2, "failures_total": 2}
+    stats = rounds.stats()
+    assert (stats["rounds_total"], stats["failures_total"]) == (2, 2)
+    assert stats["done_total"] == Labelled("chore", {"away": 0, "sweep": 10})
+    assert stats["chore_failures_total"] == Labelled("chore", {"away": 2, "sweep": 0})
+
+
+@pytest.mark.asyncio
+async def test_a_chore_that_takes_too_long_is_put_off() -> None:
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    rounds = Rounds({"slow": for_ever}, every_s=1, longest_chore_s=0.001)
+    await rounds.round()
+    assert rounds.failures == {"slow": 1}
 
 
 @pytest.mark.asyncio

@@ -272,6 +272,10 @@ class FlatState:
         mark = f"{self._path(key)}/{EXPIRY_MARK}"
         return number_of(value_at(self._map, mark)) if mark in self._map else None
 
+    def has_expiring(self) -> bool:
+        """Whether any key expires, now or later."""
+        return any(key.endswith("/" + EXPIRY_MARK) for key in self._map)
+
     def expired(self, now_ms: int) -> list[str]:
         """Top-level keys whose time is over."""
         tops = {top_level_of(k) for k in self._entries() if k.endswith("/" + EXPIRY_MARK)}

@@ -34,5 +34,8 @@ class RunOptions:
     approval_timeout_s: float = 86_400.0
     """How long a call waits for a person's word."""
 
+    abandon_runs_after_s: float = 86_400.0
+    """A run that no worker took, or that its workers left, is ended after so long; 0 lets it wait."""
+
     max_history_messages: int = 1_000
     """Messages of the transcript that an agent is given, the newest ones."""

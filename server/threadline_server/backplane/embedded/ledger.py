@@ -6,6 +6,7 @@ import sqlite3
 
 from threadline_server.backplane.embedded.log import transaction
 
+REMOVED_AT_ONCE = 500
 _VALID = "(until_ms = 0 OR until_ms > ?)"
 
 
@@ -40,9 +41,13 @@ def has_old(connection: sqlite3.Connection, kind: str, now_ms: int) -> bool:
 
 
 def remove_old(connection: sqlite3.Connection, kind: str, now_ms: int) -> None:
-    query = "DELETE FROM ledger WHERE kind = ? AND until_ms BETWEEN 1 AND ?"
+    """A bounded number; nobody is given what is left, and the next call goes on."""
+    query = (
+        "DELETE FROM ledger WHERE (kind, name) IN"
+        " (SELECT kind, name FROM ledger WHERE kind = ? AND until_ms BETWEEN 1 AND ? LIMIT ?)"
+    )
     with transaction(connection):
-        connection.execute(query, (kind, now_ms))
+        connection.execute(query, (kind, now_ms, REMOVED_AT_ONCE))
 
 
 def swap(

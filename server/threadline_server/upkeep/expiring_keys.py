@@ -1,0 +1,76 @@
+"""Keys of a session's state whose time is over are removed from the sessions that live on this node.
+
+Readers hide them from the moment they expire; here they leave the document. Two nodes may remove the same
+key: a deletion is of what was there, so a value that somebody sets meanwhile stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pycrdt import Map
+
+from threadline.actors import Actor, Role
+from threadline.document.state import FlatState
+from threadline.errors import LimitExceeded, SessionError
+from threadline.ids import SERVER_USER, split_document_name
+from threadline_server.backplane.base import DocumentName
+from threadline_server.rooms.registry import Rooms
+from threadline_server.rooms.room import Room
+
+ROOMS_PER_ROUND = 1_000
+KEYS_PER_ROOM = 1_000
+LONGEST_LOOK_S = 0.05
+
+_SERVER = Actor(SERVER_USER, Role.SERVER)
+
+
+class ExpiringKeys:
+    """Looks at some of the rooms in each round, for a bounded time on the loop, and goes on there in the
+    next. A room that did not change since it was looked at, and has nothing that expires, is passed over.
+    """
+
+    def __init__(self, rooms: Rooms, now_ms: Callable[[], int]) -> None:
+        self._rooms = rooms
+        self._now_ms = now_ms
+        self._waiting: list[DocumentName] = []
+        self._without: dict[DocumentName, int] = {}
+
+    async def round(self) -> int:
+        """How many keys were removed."""
+        if not self._waiting:
+            self._waiting = [room.name for room in self._rooms]
+            self._without = {name: self._without[name] for name in self._waiting if name in self._without}
+        return sum([await self._remove(name, keys) for name, keys in self._look()])
+
+    def _look(self) -> list[tuple[DocumentName, list[str]]]:
+        found: list[tuple[DocumentName, list[str]]] = []
+        until_s = time.monotonic() + LONGEST_LOOK_S
+        for _ in range(min(ROOMS_PER_ROUND, len(self._waiting))):
+            name = self._waiting.pop()
+            room = self._rooms.get(name)
+            if room is not None and (keys := self._expired(room)):
+                found.append((name, keys[:KEYS_PER_ROOM]))
+            if time.monotonic() > until_s:
+                break
+        return found
+
+    def _expired(self, room: Room) -> list[str]:
+        if split_document_name(room.name)[1] is not None or self._without.get(room.name) == room.position:
+            return []
+        state = FlatState(room.document().get("state", type=Map))
+        if not state.has_expiring():
+            self._without[room.name] = room.position
+            return []
+        return state.expired(self._now_ms())
+
+    async def _remove(self, name: DocumentName, keys: list[str]) -> int:
+        try:
+            async with self._rooms.replica(name, _SERVER) as replica:
+                with replica.edit() as doc:
+                    state = FlatState(doc.get("state", type=Map))
+                    still = set(state.expired(self._now_ms()))  # it may have been set anew since
+                    return sum([state.delete(key) for key in keys if key in still])
+        except (SessionError, LimitExceeded):
+            return 0  # it was deleted, or the node stops
