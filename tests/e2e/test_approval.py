@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 from tests.e2e.browser_device import same_digest
@@ -41,3 +43,25 @@ async def test_what_was_not_allowed_is_not_done(devices: Devices) -> None:
     await expect(laptop.by("stop")).to_have_count(0)
     await laptop.show_panel()
     await expect(laptop.page.locator("[data-key=hotel]")).to_have_count(0)
+
+
+@pytest.mark.asyncio
+async def test_two_devices_that_decide_at_once_see_one_outcome(devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    phone = await devices.device("bob", "Pixel 9", phone=True)
+    await laptop.open("trip")
+    await phone.open("trip")
+    await laptop.send("Book the hotel Adler")
+    await laptop.by("reject").wait_for()
+    await phone.by("approve").wait_for()
+    await asyncio.gather(laptop.by("reject").click(), phone.by("approve").click())
+    outcomes = []
+    for device in (laptop, phone):
+        await expect(device.by("approval-outcome")).to_have_count(1)
+        await expect(device.by("stop")).to_have_count(0)
+        outcomes.append(await device.by("approval-outcome").inner_text())
+    assert outcomes[0] == outcomes[1]
+    booked = "Not allowed" not in outcomes[0]
+    await laptop.show_panel()
+    await expect(laptop.page.locator("[data-key=hotel]")).to_have_count(int(booked))
+    await same_digest(laptop.digest, phone.digest)

@@ -58,3 +58,28 @@ async def test_the_asking_page_is_closed_and_the_run_completes(demo: ServerProce
     await phone.open("trip")
     assert len(await phone.finished_answers(1)) == 1
     await expect(phone.by("stop")).to_have_count(0)
+
+
+@pytest.mark.asyncio
+async def test_the_server_is_restarted_in_the_middle_of_an_answer(
+    demo: ServerProcess, devices: Devices
+) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    phone = await devices.device("ada", "Pixel 9", phone=True)
+    await laptop.open("trip")
+    await phone.open("trip")
+    await laptop.send(ASKED)
+    await _started(phone)
+    port = demo.url.rpartition(":")[2]
+    assert await demo.stop() == 0
+    for device in (laptop, phone):
+        await expect(device.by("banner")).to_contain_text("You are offline")
+    await phone.type_draft("Under $150")
+    demo.arguments = (*demo.arguments, "--port", port)
+    await demo.start()
+    for device in (laptop, phone):
+        await device.is_saved()
+        await expect(device.by("banner")).to_have_count(0)
+        assert len(await device.finished_answers(1)) == 1
+    await expect(laptop.by("composer")).to_have_value("Under $150")
+    await same_digest(laptop.digest, phone.digest)

@@ -43,6 +43,22 @@ async def test_a_conversation_is_renamed_found_and_deleted_on_every_device(devic
 
 
 @pytest.mark.asyncio
+async def test_a_conversation_that_nobody_named_is_called_by_its_first_words_everywhere(
+    devices: Devices,
+) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    await laptop.open("trip")
+    await laptop.send("Find hotels in Berlin")
+    await laptop.finished_answers(1)
+    await laptop.send("Under $150")
+    await laptop.finished_answers(2)
+    await laptop.is_saved()
+    phone = await devices.device("ada", "Pixel 9", phone=True)
+    await phone.page.goto(phone.url)
+    await expect(phone.by("session-link").locator(".title")).to_have_text("Find hotels in Berlin")
+
+
+@pytest.mark.asyncio
 async def test_a_conversation_is_exported(devices: Devices, tmp_path: Path) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

@@ -25,6 +25,7 @@ import threadline
 
 USER = "ada"
 DESKTOP = ViewportSize(width=1280, height=820)
+NAMED = {"lisbon": "A stay in Lisbon under $120 a night", "paris": "Hotels in Paris next Friday"}
 PHONE = ViewportSize(width=390, height=844)
 AGENTS = """
 from threadline.agents import Agent, Session, tool
@@ -119,7 +120,7 @@ async def dark(studio: Studio) -> None:
 
 async def offline(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await trip(studio, f"train{is_phone}", phone=is_phone)
+        page = await trip(studio, f"train-{is_phone}", phone=is_phone)
         await page.context.set_offline(True)
         await page.locator("[data-word=offline]").wait_for()
         await page.get_by_test_id("composer").fill("And breakfast, please")
@@ -132,9 +133,9 @@ async def offline(studio: Studio) -> None:
 
 async def approval(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await studio.page(f"booking{is_phone}", phone=is_phone)
+        page = await studio.page(f"booking-{is_phone}", phone=is_phone)
         async with threadline.connect(studio.url, token=USER, device="Laptop") as client:
-            session = await client.open(f"booking{is_phone}")
+            session = await client.open(f"booking-{is_phone}")
             await session.send("Book hotel=Adlon", agent="booking")
             await session.saved()
             await page.get_by_test_id("approve").wait_for()
@@ -143,7 +144,7 @@ async def approval(studio: Studio) -> None:
 
 async def timeline(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await trip(studio, f"past{is_phone}", phone=is_phone)
+        page = await trip(studio, f"past-{is_phone}", phone=is_phone)
         await _open(page, "open-timeline", is_phone)
         await page.get_by_test_id("scrubber").focus()
         for _ in range(3):
@@ -153,7 +154,7 @@ async def timeline(studio: Studio) -> None:
 
 async def glass(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await trip(studio, f"hood{is_phone}", phone=is_phone)
+        page = await trip(studio, f"hood-{is_phone}", phone=is_phone)
         await _open(page, "open-glass", is_phone)
         await page.get_by_test_id("drop").click()
         await page.get_by_test_id("frames").get_by_text("auth").first.wait_for()
@@ -174,6 +175,8 @@ async def admin(studio: Studio) -> None:
 
 
 async def start(studio: Studio) -> None:
+    for name, text in NAMED.items():
+        await say(await studio.page(name), text)
     await studio.draw(await studio.page("empty"), "start")
     await studio.draw(await studio.page("empty", phone=True), "start-phone")
     await studio.draw(await studio.page("", phone=True), "list-phone")

@@ -39,7 +39,10 @@ export interface SessionOptions extends Omit<ReplicaOptions, "presence"> {
   sessions: Sessions;
 }
 
-export interface SendOptions extends Omit<NewMessage, "text">, Omit<RunRequest, "message"> {}
+export interface SendOptions extends Omit<NewMessage, "text">, Omit<RunRequest, "message"> {
+  /** What the session is called from now on, where it has no title and this user owns it. */
+  title?: string;
+}
 
 /** Everything a device has of a session, as JSON. */
 export interface Exported {
@@ -181,11 +184,13 @@ export class Session extends Emitter<SessionEvents> {
   /** Adds a message and asks the agent to answer it; works offline too. A draft that said the same is cleared. */
   async send(text: string, options: SendOptions = {}): Promise<Run> {
     this.#assertOpen();
-    const { run, parent, data, attachments, ...request } = options;
+    const { run, parent, data, attachments, title, ...request } = options;
     const message = compact<Omit<NewMessage, "text">>({ run, parent, data, attachments });
     let id = "";
     this.#replica.doc.transact(() => {
       id = this.intents.run({ ...request, message: this.messages.create({ text, ...message }) });
+      // Only an owner who was told so: whoever takes itself for one may be wrong, and a refusal ends the replica.
+      if (title && !this.title && this.hello?.role === "owner") this.title = title;
     }, this.#origin);
     if (this.draft.text.trim() === text.trim()) this.draft.sent();
     return new Run(this, id);

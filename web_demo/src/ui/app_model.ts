@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { connect, type Client, type SessionInfo } from "../threadline/index.ts";
 import { uuid7 } from "../threadline/document/ids.ts";
+import { firstWords } from "./first_words.ts";
 import { notifyOf } from "./notifications.ts";
 import { goTo, goToList, sessionId } from "./route.ts";
 import { recentSessions, rememberSession } from "./recent.ts";
@@ -112,13 +113,6 @@ function arrived(): void {
 /** A session's title, or the first words that were said in it. */
 export function titleOf(model: SessionModel): string {
   return model.title.value || firstWords(model.line.value[0]?.message.text ?? "");
-}
-
-const TITLE_CHARS = 60;
-
-function firstWords(text: string): string {
-  const line = text.trim().split("\n")[0] ?? "";
-  return line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS).trimEnd()}…` : line;
 }
 
 export interface Listed {

@@ -13,10 +13,12 @@ export function Banner({ model }: { model: SessionModel }): JSX.Element | null {
   const recovery = model.recovery.value;
   if (recovery && leavesSomething(recovery)) return <Rest model={model} recovery={recovery} />;
   const { word } = model.saved.value;
-  if (word !== "offline") return null;
+  const { ended } = words();
+  const text = word === "offline" ? ended.offline : word === "saving" && model.savingLate.value ? ended.storeAway : "";
+  if (!text) return null;
   return (
     <div class="banner" role="status" data-testid="banner">
-      <div class="column">{words().ended.offline}</div>
+      <div class="column">{text}</div>
     </div>
   );
 }

@@ -9,7 +9,8 @@ const MOST_PLACES = 2;
 /** Who is here, one chip per device, and what the agent does. On a phone they have a `row` of their own. */
 export function PresenceChips({ model, row = false }: { model: SessionModel; row?: boolean }): JSX.Element | null {
   const { presence } = words();
-  const others = model.present.value.filter(({ mine }) => !mine);
+  // Without a connection nobody knows who is there.
+  const others = model.saved.value.word === "offline" ? [] : model.present.value.filter(({ mine }) => !mine);
   const activity = agentActivity(model);
   if (others.length === 0 && !activity) return null;
   const shown = row ? others : others.slice(0, activity ? MOST_PLACES - 1 : MOST_PLACES);

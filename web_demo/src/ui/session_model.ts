@@ -1,13 +1,16 @@
 /** One open session as signals: read off the document at most once per frame, whatever streams in. */
 
-import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { UndoStep } from "../threadline/index.ts";
 import type { Intent, Json, JsonObject, Message, Present, RunSnapshot, Saved, Session } from "../threadline/index.ts";
+import { firstWords } from "./first_words.ts";
 import { Reading } from "./reading.ts";
 import { lineOf, parentOf, type Choices, type Placed } from "../threadline/document/branches.ts";
 import type { SendOptions } from "../threadline/index.ts";
 import { AttachingFiles } from "./attaching.ts";
 import type { CloseReason, Hello, Recovery } from "../threadline/index.ts";
+
+const LATE_MS = 6_000;
 
 export class SessionModel {
   readonly session: Session;
@@ -27,6 +30,8 @@ export class SessionModel {
   /** What `undo` would take back. */
   readonly undoable: Signal<UndoStep | undefined>;
   readonly saved: Signal<Saved>;
+  /** Changes are on their way for longer than a server needs that can store them. */
+  readonly savingLate = signal(false);
   readonly synced: Signal<boolean>;
   readonly hello: Signal<Hello | undefined>;
   readonly ended: Signal<CloseReason | undefined>;
@@ -70,6 +75,7 @@ export class SessionModel {
       session.on("status", () => this.#readStatus()),
       session.on("presence", () => (this.present.value = session.presence.all())),
       this.reading.begin(),
+      this.#watchSaving(),
     ];
   }
 
@@ -78,7 +84,7 @@ export class SessionModel {
     const shown = this.line.peek().at(-1)?.message.id;
     const usual = this.choices.peek().size > 0 ? lineOf(this.messages.peek()).at(-1)?.message.id : shown;
     const parent = shown === undefined || shown === usual ? {} : { parent: shown };
-    void this.session.send(text, { ...parent, ...options });
+    void this.session.send(text, { title: firstWords(text), ...parent, ...options });
     this.choices.value = new Map();
   }
 
@@ -120,6 +126,20 @@ export class SessionModel {
   dispose(): void {
     cancelAnimationFrame(this.#frame);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #watchSaving(): () => void {
+    const saving = computed(() => this.saved.value.word === "saving");
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = effect(() => {
+      clearTimeout(timer);
+      if (saving.value) timer = setTimeout(() => (this.savingLate.value = true), LATE_MS);
+      else this.savingLate.value = false;
+    });
+    return () => {
+      clearTimeout(timer);
+      end();
+    };
   }
 
   async reset(): Promise<void> {

@@ -56,6 +56,7 @@ export const de: Words = {
   saved: {
     saved: "Gespeichert",
     saving: "Wird gespeichert…",
+    late: "Noch nicht gespeichert",
     connecting: "Verbindet…",
     offline: "Offline",
     offlineWith: (count) => (count === 1 ? "Offline, 1 Änderung wartet" : `Offline, ${count} Änderungen warten`),
@@ -264,6 +265,7 @@ export const de: Words = {
     unknown: "Der Server hat dieses Gespräch für dieses Gerät beendet.",
     retry: "Erneut versuchen",
     signIn: "Neu anmelden",
+    storeAway: "Der Server kann gerade nichts speichern. Schreib ruhig weiter: alles bleibt hier und wird gesendet, sobald es geht.",
     offline: "Du bist offline. Schreib weiter: Alles bleibt hier und wird gesendet, wenn du zurück bist.",
   },
   recovery: {

@@ -55,6 +55,7 @@ export const en = {
   saved: {
     saved: "Saved",
     saving: "Saving…",
+    late: "Could not save yet",
     connecting: "Connecting…",
     offline: "Offline",
     offlineWith: (count: number) =>
@@ -264,6 +265,7 @@ export const en = {
     unknown: "The server ended this conversation for this device.",
     retry: "Try again",
     signIn: "Sign in again",
+    storeAway: "The server cannot store changes right now. Keep writing: everything is kept here and sent when it can.",
     offline: "You are offline. Keep writing: everything is kept here and sent when you are back.",
   },
   recovery: {

@@ -56,6 +56,7 @@ export const zh: Words = {
   saved: {
     saved: "已保存",
     saving: "正在保存…",
+    late: "尚未能保存",
     connecting: "正在连接…",
     offline: "离线",
     offlineWith: (count) => `离线，${count} 项更改待发送`,
@@ -264,6 +265,7 @@ export const zh: Words = {
     unknown: "服务器在这台设备上结束了此对话。",
     retry: "重试",
     signIn: "重新登录",
+    storeAway: "服务器暂时无法保存更改。请继续书写：所有内容都保存在此设备上，待服务器恢复后发送。",
     offline: "你处于离线状态。请继续写：所有内容都保存在这里，恢复后发送。",
   },
   recovery: {
