@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threadline.document.shared_map import SharedMap, value_at
 from threadline.document.state import FlatState
-from threadline.document.values import number_of, plain, text_of, to_json
+from threadline.document.values import JSON, number_of, plain, text_of, to_json
 
 CONTEXT_PREFIX = "/context"
 
@@ -31,6 +31,15 @@ class Meta:
     @schema.setter
     def schema(self, version: int) -> None:
         self._map["schema"] = version
+
+    @property
+    def conversation(self) -> JSON:
+        """What a conversation over HTTP was opened with; None for other sessions. Written by the server."""
+        return plain(value_at(self._map, "conversation"))
+
+    @conversation.setter
+    def conversation(self, value: JSON) -> None:
+        self._map["conversation"] = to_json(value, "/conversation")
 
     @property
     def parent(self) -> str:

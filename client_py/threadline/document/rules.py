@@ -148,6 +148,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(("meta", "title"), _K.VALUE, _KEEPERS, check=_is_text(MAX_TITLE_CHARS), deleters=_KEEPERS),
     Rule(("meta", "schema"), _K.VALUE, _SERVER),
     Rule(("meta", "parent"), _K.VALUE, _SERVER),
+    Rule(("meta", "conversation"), _K.VALUE, _SERVER),
     Rule(("meta", CONTEXT), _K.VALUE, _KEEPERS, deleters=_KEEPERS),
     Rule(("messages", ANY), _K.MAP, _EDITORS, own=True),
     Rule(("messages", ANY, "role"), _K.VALUE, _EDITORS, own=True, check=_is_role),

@@ -21,6 +21,7 @@ from threadline_server.edge.http.agents import KnownAgents, agent_routes
 from threadline_server.edge.http.amendments import amendment_routes
 from threadline_server.edge.http.attachments import attachment_routes
 from threadline_server.edge.http.caller import caller_of
+from threadline_server.edge.http.conversations import conversation_routes
 from threadline_server.edge.http.demo import Kill, demo_routes
 from threadline_server.edge.http.device_links import device_link_routes
 from threadline_server.edge.http.errors import add_error_handlers
@@ -106,6 +107,7 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     app.include_router(amendment_routes(parts.rooms, parts.access, caller))
     app.include_router(export_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(run_routes(parts.backplane, parts.rooms, parts.access, parts.streams, caller))
+    app.include_router(conversation_routes(parts.backplane, parts.rooms, parts.access, caller))
     app.include_router(agent_routes(parts.known_agents, caller))
     app.include_router(metrics_routes(parts.count_runs, parts.access, caller))
     app.include_router(
