@@ -38,8 +38,8 @@ class PublishedKeys:
     async def find(self, key_id: str | None, algorithm: str) -> TokenKey:
         if algorithm == "HS256":
             raise Unauthorized("Keys that are published do not sign with HS256.")
-        if self._is_stale(key_id):
-            async with self._fetching:
+        if self._is_stale(key_id) or self._fetching.locked():
+            async with self._fetching:  # who comes while keys are fetched waits for those
                 if self._is_stale(key_id):
                     await self._refresh()
         if self._keys is None:
