@@ -5,6 +5,7 @@
 # make compiled  the hot modules through mypyc, where a C compiler is; `make test COMPILED=1` tests those
 # make faults  the fault tests at full length
 # make rows    every row of docs/capabilities.md with its tests and what comes of them
+# make mutations  break what forty rows promise, one at a time, and see their tests notice (ROWS="S0-8 S4-30" for some)
 # make docs    the documentation as a site, in build/docs
 #
 # Each target does its own set-up, once: what is done is stamped under .make/.
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo check test bench compiled faults docs rows wheel clean
+.PHONY: demo check test bench compiled faults docs mutations rows wheel clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -49,8 +50,11 @@ faults: .make/python .make/system
 	$(BIN)/python -m pytest tests/faults tests/attacks tests/backplane/redis --kills 200 --full -s $(ARGS)
 
 rows: .make/python .make/web .make/node-tests .make/system
-	-$(WITH_NODE) $(BIN)/python -m pytest -q -m row -n auto --row-results .make/rows.json $(ARGS)
+	-$(WITH_NODE) $(BIN)/python -m pytest -q -m row $(IN_PARALLEL) --row-results .make/rows.json $(ARGS)
 	$(BIN)/python -m tests.rows .make/rows.json
+
+mutations: .make/python .make/system
+	$(BIN)/python -m tests.mutations $(ROWS)
 
 docs: .make/python
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

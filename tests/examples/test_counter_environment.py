@@ -159,6 +159,7 @@ async def test_the_reward_compares_with_the_target(rollout: Rollout) -> None:
     await add(rollout, 2)
     assert await reward(rollout, 5) == 1.0
     assert await reward(rollout, 6) == 0.0
+    assert await reward(rollout, 4) == 0.0
 
 
 @pytest.mark.asyncio

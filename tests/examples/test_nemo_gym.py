@@ -104,7 +104,7 @@ def modules(app: ASGIApp) -> Iterator[None]:
 async def test_the_published_test_file_passes_as_it_is(server: str) -> None:
     def run() -> None:
         with start_blocking_portal() as portal:
-            app = environment_app(StatefulCounter(), server, sockets=1)
+            app = environment_app(StatefulCounter(), server)
             with portal.wrap_async_context_manager(_open(app)), modules(OnItsLoop(portal, app)):
                 found: dict[str, Any] = {}
                 exec(compile(PUBLISHED.read_text(), str(PUBLISHED), "exec"), found)

@@ -36,7 +36,7 @@ async def nodes(threadline_at: Serve) -> AsyncIterator[list[str]]:
 @pytest.mark.row("S0-15", "S0-23", "S0-6")
 async def test_calls_at_both_nodes_read_what_they_wrote(nodes: list[str], http: httpx.AsyncClient) -> None:
     async with AsyncExitStack() as stack:
-        apps = [environment_app(StatefulCounter(), node, sockets=1) for node in nodes]
+        apps = [environment_app(StatefulCounter(), node) for node in nodes]
         urls = [await stack.enter_async_context(hosted(app)) for app in apps]
         rollout = Rollout(http, urls[0])
         await rollout.seed({"initial_count": 0, "expected_count": 10})

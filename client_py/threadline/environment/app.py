@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ from threadline.token import TokenSource
 
 USER = "environment"
 LINGER_S = 60.0
-SOCKETS = 8
+MAX_OPEN = 320
 
 
 class Verified(BaseModel):
@@ -52,22 +52,19 @@ def environment_app(
     *,
     token: TokenSource = USER,
     linger_s: float = LINGER_S,
-    sockets: int = SOCKETS,
+    max_open: int = MAX_OPEN,
 ) -> ASGIApp:
     """The ASGI application; its sessions are on the Threadline server at `url`.
 
-    Any number of processes may serve the same environment: the state is in the sessions alone. Up to forty
-    rollouts are open on each of its `sockets`; `linger_s` after their last call they are left.
+    Any number of processes may serve the same environment: the state is in the sessions alone. Up to
+    `max_open` rollouts are open in this one; `linger_s` after their last call they are left.
     """
     server = _ResourcesServer(environment)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            clients = [connect(url, token=token, device=environment.cookie) for _ in range(sockets)]
-            for client in clients:
-                await stack.enter_async_context(client)
-            server.rollouts = Rollouts(clients, linger_s=linger_s)
+        async with connect(url, token=token, device=environment.cookie) as client:
+            server.rollouts = Rollouts(client, linger_s=linger_s, max_open=max_open)
             leaving = asyncio.create_task(server.rollouts.run())
             try:
                 yield

@@ -6,7 +6,7 @@ A session that was left is on the server; the next call, here or in another proc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,9 +17,6 @@ from threadline.live_session import LiveSession
 from threadline.update_ranges import read_state_vector
 
 CATCH_UP_S = 10.0
-SESSIONS_PER_SOCKET = 40
-"""Each is two documents; a server takes a hundred on one socket."""
-OPENING_AT_ONCE = 12
 
 
 @dataclass(slots=True)
@@ -28,25 +25,16 @@ class _Use:
     last_s: float = 0.0
 
 
-class _Socket:
-    """One connection and how many sessions are open on it."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.open = 0
-        self.opening = asyncio.Semaphore(OPENING_AT_ONCE)
-
-
 class Rollouts:
-    """`linger_s` after its last call a rollout is left, or earlier where the sockets are full."""
+    """`linger_s` after its last call a rollout is left, or earlier where `max_open` others are open."""
 
-    def __init__(self, clients: Sequence[Client], *, linger_s: float) -> None:
-        self._sockets = [_Socket(client) for client in clients]
+    def __init__(self, client: Client, *, linger_s: float, max_open: int) -> None:
+        self._client = client
         self._linger_s = linger_s
-        self._max_open = len(clients) * SESSIONS_PER_SOCKET
-        self._in_use = asyncio.Semaphore(self._max_open)
+        self._max_open = max_open
+        self._in_use = asyncio.Semaphore(max_open)
         self._uses: dict[str, _Use] = {}
-        self._sessions: dict[str, tuple[_Socket, LiveSession]] = {}
+        self._sessions: dict[str, LiveSession] = {}
         self._joining: dict[str, asyncio.Lock] = {}
 
     def __len__(self) -> int:
@@ -68,7 +56,7 @@ class Rollouts:
     async def delete(self, session_id: str) -> None:
         """Delete a rollout's session for good; one that is not there is no error."""
         try:
-            await self._sockets[0].client.sessions.delete(session_id)
+            await self._client.sessions.delete(session_id)
         except (SessionNotFound, SessionDeleted):
             return
 
@@ -80,7 +68,7 @@ class Rollouts:
 
     @asynccontextmanager
     async def _used(self, name: str) -> AsyncIterator[None]:
-        """While calls are under way a rollout stays open; beyond what the sockets take, calls wait."""
+        """While calls are under way a rollout stays open; beyond `max_open`, calls wait."""
         async with self._in_use:
             use = self._uses.setdefault(name, _Use())
             use.calls += 1
@@ -99,10 +87,8 @@ class Rollouts:
                 self._leave(name)
 
     def _leave(self, name: str) -> None:
-        found = self._sessions.pop(name, None)
-        if found is not None:
-            socket, session = found
-            socket.open -= 1
+        session = self._sessions.pop(name, None)
+        if session is not None:
             session.leave()
 
     async def _join(self, session_id: str, create: bool) -> LiveSession:
@@ -116,19 +102,11 @@ class Rollouts:
 
     async def _join_alone(self, session_id: str, create: bool) -> LiveSession:
         known = self._sessions.get(session_id)
-        if known is not None and known[1].problem is None:
-            return known[1]
+        if known is not None and known.problem is None:
+            return known
         self._leave(session_id)
         await self._leave_idle(1)
-        socket = min(self._sockets, key=lambda each: each.open)
-        socket.open += 1
-        try:
-            async with socket.opening:
-                session = await socket.client.open(session_id, create=create)
-        except BaseException:
-            socket.open -= 1
-            raise
-        self._sessions[session_id] = socket, session
+        session = self._sessions[session_id] = await self._client.open(session_id, create=create)
         return session
 
 
