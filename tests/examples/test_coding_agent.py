@@ -210,11 +210,8 @@ async def test_a_program_of_a_user_has_its_three_turns(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "store",
-    [pytest.param("data", marks=pytest.mark.row("S2-16")), pytest.param("redis", marks=pytest.mark.redis)],
-)
-@pytest.mark.row("S2-17")
+@pytest.mark.parametrize("store", ["data", pytest.param("redis", marks=pytest.mark.redis)])
+@pytest.mark.row("S2-16", "S2-17")
 async def test_a_conversation_survives_a_killed_process(store: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         where = stack.enter_context(redis_server()).url if store == "redis" else str(tmp_path)
