@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 from tests.waiting import wait_until
 
 PATIENCE_S = 20.0
+PROGRAM = os.environ.get("REDIS_SERVER", "redis-server")
 SLOTS = 16384
 
 
@@ -47,7 +49,7 @@ class RedisServer:
         return Redis(port=self.port, socket_timeout=5)
 
     def start(self, environment: dict[str, str] | None = None) -> RedisServer:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--dir", str(self.directory), "--daemonize", "no", "--loglevel", "warning"]
         for name, value in self.options.items():
             command += [f"--{name.replace('_', '-')}", value]

@@ -29,15 +29,17 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class _File(Generic[T]):
+class File(Generic[T]):
     """What one primary has still to write.
 
+    address: whose it is
     fresh:  replied since the last question went out
     asked:  replied before it
     behind: (size that the file must reach, what is written then)
     failing: Redis could not write to it, a full disk for instance, while something waits for that
     """
 
+    address: Address
     slot: int
     fresh: list[T] = field(default_factory=list)
     asked: list[T] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Confirmer(Generic[T]):
         self._links = links
         self._on_written = on_written
         self._loop = asyncio.get_running_loop()
-        self._files: dict[Address, _File[T]] = {}
+        self._files: dict[Address, File[T]] = {}
 
     def __len__(self) -> int:
         return sum(len(file.unwritten) for file in self._files.values())
@@ -76,7 +78,7 @@ class Confirmer(Generic[T]):
             return
         file = self._files.get(owner)
         if file is None:
-            file = self._files[owner] = _File(slot)
+            file = self._files[owner] = File(owner, slot)
         file.slot = slot
         file.fresh.append(item)
         if not file.asking:
@@ -87,13 +89,22 @@ class Confirmer(Generic[T]):
         file = self._files.pop(address, None)
         return [] if file is None else file.unwritten
 
-    def _ask(self, file: _File[T]) -> None:
+    def _ask(self, file: File[T]) -> None:
+        self._begin(file)
+        self._links.submit(file.slot, _INFO, partial(self._answered, file))
+
+    def _begin(self, file: File[T]) -> None:
         file.asking = True
         file.asked.extend(file.fresh)
         file.fresh = []
-        self._links.submit(file.slot, _INFO, partial(self._answered, file))
 
-    def _answered(self, file: _File[T], reply: Reply) -> None:
+    def _is_current(self, file: File[T]) -> bool:
+        """Whether nothing of it was taken back."""
+        return self._files.get(file.address) is file
+
+    def _answered(self, file: File[T], reply: Reply) -> None:
+        if not self._is_current(file):
+            return
         if is_away(reply) or not isinstance(reply, bytes):
             self._loop.call_later(50 * ASK_EVERY_S, self._ask_again, file)
             return
@@ -111,7 +122,7 @@ class Confirmer(Generic[T]):
         else:
             file.asking = False
 
-    def _written(self, file: _File[T], size: int, total: int) -> list[T]:
+    def _written(self, file: File[T], size: int, total: int) -> list[T]:
         if size < file.size:  # the file was rewritten: sizes from before mean nothing now
             file.behind = deque((total, items) for _, items in file.behind)
         written: list[T] = []
@@ -124,8 +135,8 @@ class Confirmer(Generic[T]):
             file.behind.append((total, asked))
         return written
 
-    def _ask_again(self, file: _File[T]) -> None:
-        if file in self._files.values():
+    def _ask_again(self, file: File[T]) -> None:
+        if self._is_current(file):
             self._ask(file)
 
     @property

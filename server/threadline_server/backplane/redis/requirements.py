@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Final
 
 from threadline.errors import ConfigurationError, StoreError
@@ -16,6 +17,7 @@ from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.scripts import TEXTS, Script, pack_script
 
 OLDEST: Final = (7, 0)
+WAITAOF_SINCE: Final = (8, 0)  # since 7.2 it is there, and under `everysec` answered before the sync
 _STRENGTH: Final = {Durability.NONE: 0, Durability.PROCESS: 1, Durability.FSYNC: 2}
 _ACL: Final = "ACL SETUSER <user> ~tl:* &tl:* +@all -@dangerous +info +config|get +cluster|slots"
 
@@ -23,7 +25,15 @@ _IS_FORBIDDEN: Final = re.compile("NOPERM|can't run this command|can't access|no
 _SCRIPT_LINE: Final = re.compile(r"@user_script: ?(\d+)")
 
 
-async def check(link: Link, least: Durability | None) -> Durability:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an acknowledgement means, and whether Redis has to be asked for it, because a reply says less."""
+
+    durability: Durability
+    asked: bool
+
+
+async def check(link: Link, least: Durability | None) -> Kept:
     """What an acknowledgement of this Redis means.
 
     Raises ConfigurationError for one that is too old, a replica, evicts, keeps nothing, keeps less than
@@ -35,6 +45,9 @@ async def check(link: Link, least: Durability | None) -> Durability:
     if info.get("role") != "master":
         raise ConfigurationError(f"Redis at {link.address} is a replica; give the URL of its primary.")
     durability = await _durability(link)
+    asked = durability is Durability.PROCESS
+    if asked and least is Durability.FSYNC and _version(info) >= WAITAOF_SINCE:
+        durability = Durability.FSYNC
     if least is not Durability.NONE:
         await _check_eviction(link)
         if durability is Durability.NONE:
@@ -45,22 +58,24 @@ async def check(link: Link, least: Durability | None) -> Durability:
     if least is not None and _STRENGTH[durability] < _STRENGTH[least]:
         raise ConfigurationError(
             f"Redis at {link.address} gives durability '{durability}', and '{least}' is asked for. "
-            "Set `appendonly yes` and `appendfsync always`, or ask for less with --durability."
+            "Set `appendonly yes` and `appendfsync always`, run version 8.0 or newer, which can be asked to "
+            "wait for the disk, or ask for less with --durability."
         )
     await _probe(link)
-    return durability
+    return Kept(durability, asked)
 
 
-async def check_all(links: Links, least: Durability | None) -> Durability:
-    """Check every primary of a topology that is known; the weakest durability among them."""
-    found = set()
+async def check_all(links: Links, least: Durability | None) -> Kept:
+    """Check every primary of a topology that is known; what the weakest of them keeps."""
+    found = []
     for address in links.topology.primaries:
         link = await links.connect(address)
         try:
-            found.add(await check(link, least))
+            found.append(await check(link, least))
         finally:
             link.abort()
-    return min(found, key=lambda durability: _STRENGTH[durability])
+    weakest = min((kept.durability for kept in found), key=lambda durability: _STRENGTH[durability])
+    return Kept(weakest, weakest is not Durability.NONE and any(kept.asked for kept in found))
 
 
 def explain(refusal: RedisRefused) -> ConfigurationError | StoreError:
@@ -70,6 +85,10 @@ def explain(refusal: RedisRefused) -> ConfigurationError | StoreError:
             f"Redis does not let us in ({refusal}). Put user and password into the URL."
         )
     return StoreError(f"Redis refuses to work: {refusal}")
+
+
+def _version(info: dict[str, str]) -> tuple[int, ...]:
+    return tuple(int(part) for part in info.get("redis_version", "0").split(".")[:2])
 
 
 def _check_version(address: Address, version: str) -> None:

@@ -390,7 +390,10 @@ class RedisBackplane:
     # leases and decisions
 
     async def acquire_lease(self, session: SessionId, holder: str, ttl_ms: int) -> Lease | None:
-        return await self._leases.acquire(session, holder, ttl_ms)
+        lease = await self._leases.acquire(session, holder, ttl_ms)
+        if lease is not None:  # a Redis that forgot it would let the former holder write on
+            await self._durable(session)
+        return lease
 
     async def renew_lease(self, lease: Lease, ttl_ms: int) -> Lease | None:
         return await self._leases.renew(lease, ttl_ms)
