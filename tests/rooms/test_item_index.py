@@ -72,7 +72,7 @@ class Model:
             for clock, (kind, type_id, key) in enumerate(units):
                 row = runs.row_at(clock)
                 assert runs.starts[row] <= clock < runs.row_end(row)
-                assert (runs.type_at(clock) != NO_TYPE) == (kind in ("node", "branch"))
+                assert (self.index.type_at(runs, clock) != NO_TYPE) == (kind in ("node", "branch"))
                 assert self.index.was_type(runs, clock) == (kind in ("gone", "husk", "shell"))
                 if kind != "gone":
                     assert runs.parents[row] == type_id

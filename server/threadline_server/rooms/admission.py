@@ -364,7 +364,7 @@ class Admission:
                 runs = index.by_id[item.parent_client]
                 self._parent_client = item.parent_client
                 self._parent_clock = item.parent_clock
-                self._parent_type = runs.type_at(item.parent_clock)
+                self._parent_type = index.type_at(runs, item.parent_clock)
                 if self._parent_type == NO_TYPE and not index.was_type(runs, item.parent_clock):
                     malformed("a struct's parent is not a type")
             self._in_type = self._parent_type

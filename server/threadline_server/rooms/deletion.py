@@ -180,7 +180,7 @@ class Deletion:
         """Whether it is a value at a key at which the sender may put another. Containers, whose keys are ids
         that nobody gives twice, are not replaced."""
         runs = doubtful.runs
-        if runs.type_at(doubtful.start) != NO_TYPE:
+        if self._index.type_at(runs, doubtful.start) != NO_TYPE:
             return False
         assert self._judge is not None
         return self._judge.may_replace(doubtful.type_id, doubtful.key_id, runs)

@@ -46,7 +46,6 @@ def _client_bytes(runs: ClientRuns) -> int:
         runs.starts,
         runs.parents,
         runs.metas,
-        runs.type_clocks,
         runs.type_ids,
         runs.pair_ends,
         runs.dead_starts,

@@ -1,7 +1,9 @@
 """The gate's knowledge as bytes, kept beside the base of a document.
 
-`TLX1`, then parts, each after its length as a varUint: the users, the keys, the bursts, the roots, the types,
-the pieces of lists, and the columns of every client; columns are little-endian. A CRC-32 ends it.
+`TLX2`, then parts, each after its length as a varUint: the users, the keys and what entry ids begin with, the
+bursts, the roots, the types, the pieces of lists, and the columns of every client; columns are little-endian.
+A CRC-32 ends it. In `TLX1`, which is still read, entry ids are stored as text, and every client has the
+clocks of its types.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from threadline_server.rooms.item_index import ClientRuns, ItemIndex
 from threadline_server.rooms.journal import Column
 from threadline_server.rooms.list_order import ListOrder
 
-_MAGIC: Final = b"TLX1"
+_MAGIC: Final = b"TLX2"
+_FIRST_MAGIC: Final = b"TLX1"
 _CHECK_BYTES: Final = 4
 _SWAPPED: Final = sys.byteorder == "big"
 
@@ -31,8 +34,10 @@ class IndexDamaged(StoreError):
 def dump_index(index: ItemIndex, order: ListOrder, users: list[str]) -> bytes:
     parts: list[bytes] = []
     _add_texts(parts, users)
-    for part in index.keys.dump():
+    columns, prefixes = index.keys.dump()
+    for part in columns:
         _add(parts, part)
+    _add_texts(parts, prefixes)
     for part in index.bursts.dump():
         _add(parts, part)
     _add_texts(parts, index.root_names)
@@ -54,21 +59,25 @@ def dump_index(index: ItemIndex, order: ListOrder, users: list[str]) -> bytes:
 
 def load_index(data: bytes) -> tuple[ItemIndex, ListOrder, list[str]]:
     """The inverse of `dump_index`. Raises IndexDamaged."""
-    if data[: len(_MAGIC)] != _MAGIC or len(data) < len(_MAGIC) + _CHECK_BYTES:
+    magic = data[: len(_MAGIC)]
+    if magic not in (_MAGIC, _FIRST_MAGIC) or len(data) < len(_MAGIC) + _CHECK_BYTES:
         raise IndexDamaged("The stored index is of another version.")
     body = data[len(_MAGIC) : -_CHECK_BYTES]
     if crc32(body) != int.from_bytes(data[-_CHECK_BYTES:], "little"):
         raise IndexDamaged("The stored index does not match its checksum.")
     try:
-        return _load(Reader(body))
+        return _load(Reader(body), first=magic == _FIRST_MAGIC)
     except (ProtocolError, ValueError, UnicodeDecodeError) as error:
         raise IndexDamaged(f"The stored index cannot be read: {error}") from error
 
 
-def _load(reader: Reader) -> tuple[ItemIndex, ListOrder, list[str]]:
+def _load(reader: Reader, *, first: bool) -> tuple[ItemIndex, ListOrder, list[str]]:
     index = ItemIndex()
     users = _texts(reader)
-    index.keys.load(_part(reader), _part(reader), _part(reader))
+    if first:
+        index.keys.load_unpacked(_part(reader), _part(reader), _part(reader))
+    else:
+        index.keys.load(_part(reader), _part(reader), _part(reader), _texts(reader))
     index.bursts.load(_part(reader), _part(reader), _part(reader))
     index.root_names = _texts(reader)
     for column in _type_columns(index):
@@ -81,12 +90,12 @@ def _load(reader: Reader) -> tuple[ItemIndex, ListOrder, list[str]]:
         del column[:]
         _fill(reader, column)
     for _ in range(reader.read_uint()):
-        _load_client(reader, index, len(users))
+        _load_client(reader, index, len(users), first=first)
     reader.expect_end()
     return index, order, users
 
 
-def _load_client(reader: Reader, index: ItemIndex, users: int) -> None:
+def _load_client(reader: Reader, index: ItemIndex, users: int, *, first: bool) -> None:
     client = reader.read_uint()
     owner = reader.read_uint()
     if owner >= users:
@@ -96,7 +105,8 @@ def _load_client(reader: Reader, index: ItemIndex, users: int) -> None:
     _fill(reader, runs.starts)
     _fill(reader, runs.parents)
     _fill(reader, runs.metas)
-    runs.type_clocks = _lazy(reader)
+    if first:
+        _part(reader)  # the clocks of its types
     runs.type_ids = _lazy(reader)
     runs.pair_ends = _lazy(reader)
     runs.dead_starts = _lazy(reader)
@@ -134,7 +144,6 @@ def _piece_columns(order: ListOrder) -> tuple[Column, ...]:
 
 def _lazy_columns(runs: ClientRuns) -> tuple[Column | None, ...]:
     return (
-        runs.type_clocks,
         runs.type_ids,
         runs.pair_ends,
         runs.dead_starts,

@@ -85,7 +85,6 @@ class ClientRuns:
         "parents",
         "starts",
         "touched",
-        "type_clocks",
         "type_ids",
     )
 
@@ -97,8 +96,7 @@ class ClientRuns:
         self.starts: Column = array("I")
         self.parents: Column = array("I")
         self.metas: Column = array("I")
-        self.type_clocks: Column | None = None
-        self.type_ids: Column | None = None
+        self.type_ids: Column | None = None  # the types it made, by clock
         self.pair_ends: Column | None = None  # clocks of the second halves of surrogate pairs
         self.dead_starts: Column | None = None
         self.dead_ends: Column | None = None
@@ -131,9 +129,8 @@ class ClientRuns:
         self.next = self.mark_next
         for column in (self.starts, self.parents, self.metas):
             del column[self.mark_rows :]
-        for typed in (self.type_clocks, self.type_ids):
-            if typed is not None:
-                del typed[self.mark_types :]
+        if self.type_ids is not None:
+            del self.type_ids[self.mark_types :]
         if self.pair_ends is not None:
             del self.pair_ends[self.mark_pairs :]
         for link in (self.link_clocks, self.link_clients, self.link_origins):
@@ -150,17 +147,6 @@ class ClientRuns:
 
     def row_end(self, row: int) -> int:
         return self.starts[row + 1] if row + 1 < len(self.starts) else self.next
-
-    def type_at(self, clock: int) -> int:
-        """The number of the type that `clock` is; `NO_TYPE` where it is none."""
-        clocks = self.type_clocks
-        ids = self.type_ids
-        if clocks is None or ids is None:
-            return NO_TYPE
-        at = bisect_left(clocks, clock)
-        if at < len(clocks) and clocks[at] == clock:
-            return ids[at]
-        return NO_TYPE
 
     def splits_pair(self, clock: int) -> bool:
         """Whether the boundary before `clock` is inside a surrogate pair."""
@@ -320,13 +306,26 @@ class ItemIndex:
 
     def add_type(self, runs: ClientRuns, kind: int, depth: int) -> int:
         """Number the type that is about to be written at `runs.next`."""
-        if runs.type_clocks is None or runs.type_ids is None:
-            runs.type_clocks = array("I")
+        if runs.type_ids is None:
             runs.type_ids = array("I")
         made = self._add_type(runs.number, runs.next, kind, depth)
-        runs.type_clocks.append(runs.next)
         runs.type_ids.append(made)
         return made
+
+    def type_at(self, runs: ClientRuns, clock: int) -> int:
+        """The number of the type that this unit is; `NO_TYPE` where it is none."""
+        ids = runs.type_ids
+        if ids is None:
+            return NO_TYPE
+        clocks = self.type_clocks
+        low, high = 0, len(ids)
+        while low < high:
+            middle = (low + high) // 2
+            if clocks[ids[middle]] < clock:
+                low = middle + 1
+            else:
+                high = middle
+        return ids[low] if low < len(ids) and clocks[ids[low]] == clock else NO_TYPE
 
     def type_kind(self, type_id: int) -> int:
         return self.type_flags[type_id] & TYPE_KIND_MASK

@@ -4,6 +4,8 @@ with.
 A message is a map whose keys are always the same and written one after the other. Such a run of keys is one
 *burst*: a node of a trie whose path from the top spells the keys. All messages share the nodes, so the fields
 of a message cost one row of the index instead of one row each.
+
+The key of a message itself is `user/uuid`: its user is stored once, the UUID as its 16 bytes.
 """
 
 from __future__ import annotations
@@ -22,18 +24,45 @@ _MAX_BURST: Final = 32
 _ENTRY_BYTES: Final = 64
 """A key and a value of a dict, as Python objects."""
 
+_PLAIN: Final = 0
+_COMMON: Final = 1
+_ENTRY_ID: Final = 2
+_UUID_CHARS: Final = 36
+_UUID_BYTES: Final = 16
+_MAX_PREFIXES: Final = 256
+
+
+def _uuid_bytes(key: str) -> bytes | None:
+    """The UUID that a key ends with after a slash; None where it is not written the usual way."""
+    if len(key) <= _UUID_CHARS or key[-_UUID_CHARS - 1] != "/":
+        return None
+    written = key[-_UUID_CHARS:]
+    try:
+        data = bytes.fromhex(written.replace("-", ""))
+    except ValueError:
+        return None
+    return data if len(data) == _UUID_BYTES and _uuid_text(data) == written else None
+
+
+def _uuid_text(data: bytes) -> str:
+    digits = data.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
 
 class KeyTable:
     """Key ids are dense from 0. Only short keys within nested maps are looked up; others are stored as they
     come."""
 
-    __slots__ = ("_blob", "_common", "_ends", "_flags")
+    __slots__ = ("_blob", "_common", "_ends", "_kinds", "_prefix_numbers", "_prefix_starts", "_prefixes")
 
     def __init__(self) -> None:
         self._blob: bytearray = bytearray()
         self._ends: Column = array("I")
-        self._flags: bytearray = bytearray()  # 1 for a common key
+        self._kinds: bytearray = bytearray()
         self._common: dict[str, int] = {}
+        self._prefixes: list[str] = []  # of entry ids, with the slash
+        self._prefix_starts: list[int] = []  # the first key that has it
+        self._prefix_numbers: dict[str, int] = {}
 
     def add(self, key: str, shared: bool) -> int:
         """The id of `key`; `shared` says that other maps are likely to have the same key."""
@@ -46,17 +75,45 @@ class KeyTable:
                 self._common[key] = len(self._ends)
         else:
             shared = False
-        self._flags.append(shared)
-        self._blob += key.encode()
-        self._ends.append(len(self._blob))
+        self._append(key, _COMMON if shared else _PLAIN)
         return len(self._ends) - 1
+
+    def _append(self, key: str, kind: int) -> None:
+        data = key.encode()
+        if kind == _PLAIN:
+            packed = self._pack(key)
+            if packed is not None:
+                data = packed
+                kind = _ENTRY_ID
+        self._kinds.append(kind)
+        self._blob += data
+        self._ends.append(len(self._blob))
+
+    def _pack(self, key: str) -> bytes | None:
+        """The number of what is before the UUID, and its bytes; None for other keys."""
+        data = _uuid_bytes(key)
+        if data is None:
+            return None
+        prefix = key[:-_UUID_CHARS]
+        number = self._prefix_numbers.get(prefix, -1)
+        if number < 0:
+            number = len(self._prefixes)
+            if number >= _MAX_PREFIXES:
+                return None
+            self._prefixes.append(prefix)
+            self._prefix_starts.append(len(self._ends))
+            self._prefix_numbers[prefix] = number
+        return bytes((number,)) + data
 
     def text(self, key_id: int) -> str:
         start = self._ends[key_id - 1] if key_id else 0
-        return self._blob[start : self._ends[key_id]].decode()
+        data = bytes(self._blob[start : self._ends[key_id]])
+        if self._kinds[key_id] != _ENTRY_ID:
+            return data.decode()
+        return self._prefixes[data[0]] + _uuid_text(data[1:])
 
     def is_common(self, key_id: int) -> bool:
-        return self._flags[key_id] != 0
+        return self._kinds[key_id] == _COMMON
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -70,27 +127,41 @@ class KeyTable:
                 del self._common[self.text(key_id)]
         del self._blob[self._ends[count - 1] if count else 0 :]
         del self._ends[count:]
-        del self._flags[count:]
+        del self._kinds[count:]
+        while self._prefix_starts and self._prefix_starts[-1] >= count:
+            self._prefix_starts.pop()
+            del self._prefix_numbers[self._prefixes.pop()]
 
     def byte_size(self) -> int:
-        common = sys.getsizeof(self._common) + len(self._common) * _ENTRY_BYTES
-        return sys.getsizeof(self._blob) + sys.getsizeof(self._flags) + sys.getsizeof(self._ends) + common
+        looked_up = len(self._common) + 2 * len(self._prefixes)
+        columns = (self._blob, self._kinds, self._ends, self._common, self._prefixes)
+        return sum(sys.getsizeof(column) for column in columns) + looked_up * _ENTRY_BYTES
 
-    def dump(self) -> list[bytes]:
-        return [bytes(self._blob), self._ends.tobytes(), bytes(self._flags)]
+    def dump(self) -> tuple[list[bytes], list[str]]:
+        """The columns, and what entry ids begin with."""
+        return [bytes(self._blob), self._ends.tobytes(), bytes(self._kinds)], self._prefixes
 
-    def load(self, blob: bytes, ends: bytes, flags: bytes) -> None:
-        """Raises ValueError where the parts do not fit together."""
+    def load(self, blob: bytes, ends: bytes, kinds: bytes, prefixes: list[str]) -> None:
+        """The inverse of `dump`. Raises ValueError where the parts do not fit together."""
         self._blob = bytearray(blob)
         self._ends.frombytes(ends)
-        if (self._ends[-1] if self._ends else 0) != len(blob):
-            raise ValueError("keys and their ends differ")
-        if len(self._ends) != len(flags):
-            raise ValueError("keys and their flags differ")
-        self._flags = bytearray(flags)
-        for key_id, common in enumerate(flags):
-            if common:
+        self._kinds = bytearray(kinds)
+        if (self._ends[-1] if self._ends else 0) != len(blob) or len(self._ends) != len(kinds):
+            raise ValueError("the columns of the keys do not fit together")
+        self._prefixes = prefixes
+        self._prefix_starts = [0] * len(prefixes)
+        self._prefix_numbers = {prefix: number for number, prefix in enumerate(prefixes)}
+        for key_id, kind in enumerate(kinds):
+            if kind == _COMMON:
                 self._common[self.text(key_id)] = key_id
+
+    def load_unpacked(self, blob: bytes, ends: bytes, kinds: bytes) -> None:
+        """As `load`, of a table in which entry ids were stored as they are."""
+        before = KeyTable()
+        before.load(blob, ends, kinds, [])
+        for key_id, kind in enumerate(kinds):
+            self._append(before.text(key_id), kind)
+        self._common = before._common
 
 
 class BurstTable:
