@@ -142,3 +142,24 @@ async def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "There is no store in" in capsys.readouterr().err
     assert await threadline("session", "verify", "--data", tmp_path) is Exit.USAGE
     assert await threadline("session", "show", "a b", "--data", tmp_path) is Exit.USAGE
+
+
+@pytest.mark.asyncio
+async def test_an_encrypted_store_is_read_with_its_keys_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = tmp_path / "keys"
+    assert await threadline("keys", "new") is Exit.DONE
+    keys.write_text(capsys.readouterr().out)
+    async with node(data=tmp_path / "data", encryption_keys_file=keys) as server:
+        await (await converse(server, turns=3)).leave()
+        sealed = ("--data", tmp_path / "data", "--encryption-keys-file", keys)
+        assert await threadline("session", "show", "trip", *sealed) is Exit.DONE
+        assert await threadline("session", "verify", "--all", *sealed) is Exit.DONE
+        assert "1 messages" in capsys.readouterr().out
+        assert await threadline("session", "ls", "--data", tmp_path / "data") is Exit.COULD_NOT_START
+        assert "give its master keys" in " ".join(capsys.readouterr().err.split())
+        assert await threadline("backup", tmp_path / "copy", "--data", tmp_path / "data") is Exit.DONE
+    assert await threadline("restore", tmp_path / "copy", "--data", tmp_path / "new") is Exit.DONE
+    sealed = ("--data", tmp_path / "new", "--encryption-keys-file", keys)
+    assert await threadline("session", "verify", "--all", *sealed) is Exit.DONE

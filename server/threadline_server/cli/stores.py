@@ -22,8 +22,7 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
     """
     backplane = build_backplane(settings, read_only=read_only)
     try:
-        await backplane.open()
-        await refuse_sealed(backplane)
+        await _open(backplane)
     except StoreBusy as error:
         raise CouldNotStart(
             f"{error.message} A node that runs does this itself or over HTTP: it compacts by itself, and "
@@ -35,3 +34,12 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
         yield backplane
     finally:
         await backplane.close()
+
+
+async def _open(backplane: Backplane) -> None:
+    await backplane.open()
+    try:
+        await refuse_sealed(backplane)
+    except (StoreError, ConfigurationError):
+        await backplane.close()
+        raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -21,10 +21,10 @@ class Finding:
     broken: str
 
 
-async def conformance(server: Server) -> AsyncIterator[Finding]:
+async def conformance(server: Server, promises: Sequence[Promise] = PROMISES) -> AsyncIterator[Finding]:
     """Raises NotReached where there is no server. The sessions that were made are deleted at the end."""
     try:
-        for promise in PROMISES:
+        for promise in promises:
             for dialect in promise.dialects:
                 yield Finding(promise, dialect, await _broken(server, promise, dialect))
     finally:

@@ -29,7 +29,8 @@ class BodyTooLarge(Exception):
 class RequestFrame:
     """ASGI middleware; WebSocket handshakes pass through untouched.
 
-    A caller's own `X-Request-Id` is kept when it is short and printable, so that logs can be joined.
+    What is logged on the way carries the id. A caller's own `X-Request-Id` is kept when it is short and
+    printable, so that logs can be joined.
     """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, max_attachment_bytes: int | None = None) -> None:
@@ -59,7 +60,8 @@ class RequestFrame:
             await _too_large(framed_send, request_id, limit)
             return
         try:
-            await self._app(scope, _bounded(receive, limit), framed_send)
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self._app(scope, _bounded(receive, limit), framed_send)
         except BodyTooLarge:
             if started:
                 raise
