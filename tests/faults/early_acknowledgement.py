@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import threadline_server.app
+import threadline_server.app.stores
 from threadline_server.backplane.base import Append, DocumentName, Position, Stored
 from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.cli.main import main
@@ -47,7 +47,7 @@ def _unheard(append: Append) -> Append:
     )
 
 
-threadline_server.app.EmbeddedBackplane = EarlyAcknowledgement  # type: ignore[attr-defined]
+threadline_server.app.stores.EmbeddedBackplane = EarlyAcknowledgement  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ import pytest
 
 from threadline.errors import StoreError
 from threadline_server.telemetry.metrics import Labelled
-from threadline_server.upkeep.rounds import Rounds
+from threadline_server.upkeep.rounds import Rounds, Seldom
 
 
 @pytest.mark.asyncio
@@ -54,3 +54,16 @@ async def test_rounds_go_on_until_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.asyncio
+async def test_a_seldom_chore_is_done_in_one_round_of_many() -> None:
+    done = []
+
+    async def chore() -> int:
+        done.append(1)
+        return 5
+
+    seldom = Seldom(chore, 3)
+    assert [await seldom.round() for _ in range(7)] == [0, 0, 5, 0, 0, 5, 0]
+    assert len(done) == 2

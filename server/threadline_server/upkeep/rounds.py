@@ -63,3 +63,18 @@ class Rounds:
             "chore_failures_total": Labelled("chore", self.failures),
             "chore_seconds_total": Labelled("chore", self.seconds),
         }
+
+
+class Seldom:
+    """A chore that is done in one round of many."""
+
+    def __init__(self, chore: Chore, every: int) -> None:
+        self._chore = chore
+        self._every = every
+        self._rounds = 0
+
+    async def round(self) -> int:
+        self._rounds += 1
+        if self._rounds % self._every:
+            return 0
+        return await self._chore() or 0
