@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from threadline.protocol import hocuspocus
 from threadline.protocol.hocuspocus import Authenticate
+from threadline.protocol.sync import SyncStep2, Update
 from threadline.protocol.varint import encode_text
 
 PATIENCE_S = 60.0
@@ -20,6 +22,7 @@ _BINARY = 0x82
 _CLOSE = 0x88
 _MASKED = 0x80
 _NO_MASK = bytes(4)
+_STEP1, _STEP2, _AN_UPDATE = b"\x00\x00\x01\x00", b"\x00\x01", b"\x00\x02"
 
 
 def masked(payload: bytes, first: int = _BINARY) -> bytes:
@@ -40,7 +43,8 @@ _PING = masked(hocuspocus.PING_FRAME)
 class BareDevice:
     """open:      the document takes messages
     denied:    the last token was not taken
-    received:  bytes since the connection began, the answer to the handshake aside
+    updates:   all that the document was told it holds, once it is asked for
+    received:  bytes of messages since the connection began
     """
 
     def __init__(self, url: str, session: str, token: str) -> None:
@@ -55,6 +59,8 @@ class BareDevice:
         self.denied = False
         self.received = 0
         self.acknowledged = 0
+        self.updates: list[bytes] | None = None
+        self._more = asyncio.Event()
         self.close_code: int | None = None
 
     async def connect(self) -> None:
@@ -82,6 +88,33 @@ class BareDevice:
         """One message for the document, and whatever the server says to it."""
         await self._exchange(masked(self._address + message) + _PING, hocuspocus.PONG_FRAME.__eq__)
 
+    async def synchronise(self) -> None:
+        """Ask for all that the document has, and read until it came. `updates` are kept from here on."""
+        self.updates = []
+        await self._exchange(masked(self._address + _STEP1), lambda payload: bool(self.updates))
+
+    async def read_on(self) -> None:
+        """Read until cancelled or the socket ends."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                await self._read()
+                self._more.set()
+        self.leave()
+
+    async def until_more(self) -> None:
+        """Until something was read since the last call."""
+        await asyncio.wait_for(self._more.wait(), PATIENCE_S)
+        self._more.clear()
+
+    def stall(self) -> None:
+        """Take nothing from the socket any more."""
+        assert self._writer is not None
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a socket it is a full transport
+
+    def resume(self) -> None:
+        assert self._writer is not None
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     async def send_raw(self, data: bytes) -> None:
         """Bytes in place of a WebSocket frame, after which nothing need be answered."""
         assert self._writer is not None
@@ -108,11 +141,12 @@ class BareDevice:
         elif size == 127:
             size = int.from_bytes(await self._reader.readexactly(8), "big")
         payload = await self._reader.readexactly(size)
-        self.received += size + 2
         if first == _CLOSE:
             self.close_code = int.from_bytes(payload[:2], "big")
             raise ConnectionResetError("the server closed")
-        self._note(payload)
+        if first == _BINARY:
+            self.received += size
+            self._note(payload)
         return payload
 
     def _note(self, payload: bytes) -> None:
@@ -121,6 +155,10 @@ class BareDevice:
             self.open = True
         elif kind == bytes((hocuspocus.AUTH, hocuspocus.AUTH_DENIED)):
             self.denied = True
+        elif self.updates is not None and kind in (_AN_UPDATE, _STEP2):
+            frame = hocuspocus.decode_from_server(payload)
+            assert isinstance(frame.message, SyncStep2 | Update)
+            self.updates.append(frame.message.update)
         elif kind[:1] == bytes((hocuspocus.CLOSE,)):
             self.open = False
         elif kind == bytes((hocuspocus.SYNC_STATUS, 1)):

@@ -63,7 +63,7 @@ class Limits:
     max_pending_frames: int = 100
     """Frames of one document that wait for its authentication."""
 
-    max_pending_bytes: int = 1 * MIB
+    max_pending_bytes: int = 512 * KIB
     """Bytes of one socket that wait for authentication."""
 
     authentication_deadline_s: float = 30.0
