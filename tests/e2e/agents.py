@@ -17,3 +17,32 @@ def book(hotel: str, session: Session) -> str:
 
 booking = Agent(name="booking", model="demo", tools=[book])
 """It books only what a person has allowed."""
+
+
+HOSTILE = [
+    "<img src=x onerror=window.hit=1>",
+    "<svg onload=window.hit=1>",
+    "[x](javascript:window.hit=1)",
+    "<a href='javascript:window.hit=1'>x</a>",
+    "<iframe srcdoc='<script>parent.hit=1</script>'></iframe>",
+    "<style>body{display:none}</style>",
+    "```\n</code></pre><script>window.hit=1</script>\n```",
+    "<form><button formaction=javascript:window.hit=1>x</button></form>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=window.hit=1>",
+    "<details open ontoggle=window.hit=1><summary>x</summary></details>",
+    "<a id=threadline href=x>y</a><base href='//example.org/'>",
+    "<meta http-equiv=refresh content='0;//example.org'>",
+    "![x](https://example.org/pixel.png) [data](data:text/html,<script>opener.hit=1</script>)",
+    "<object data='data:text/html,<script>parent.hit=1</script>'></object><embed src=x>",
+    "<div style='position:fixed;inset:0' onmouseover=window.hit=1>cover</div>",
+]
+"""What people, agents and tools may write to make a page act."""
+
+
+@tool(description="Recite what was found")
+def recite() -> str:
+    return "\n\n".join(HOSTILE)
+
+
+reciting = Agent(name="reciting", model="demo", tools=[recite])
+"""Its tool has read hostile text, and it repeats that."""

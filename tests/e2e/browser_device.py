@@ -22,6 +22,9 @@ PHONE = ViewportSize(width=390, height=844)
 DESKTOP = ViewportSize(width=1280, height=820)
 TIMEOUT_MS = 20_000
 
+# A machine with other work takes its time: an expectation fails when it will not be met, not when it is late.
+expect.set_options(timeout=TIMEOUT_MS)
+
 # What a browser says when its network is taken away, as these tests do.
 EXPECTED_OFFLINE = (
     "net::ERR_INTERNET_DISCONNECTED",

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.e2e.browser_device import PHONE
+from tests.e2e.agents import HOSTILE
+from tests.e2e.axe import violations
+from tests.e2e.browser_device import PHONE, BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.server_process import ServerProcess
-
-HOSTILE = [
-    "<img src=x onerror=window.hit=1>",
-    "<svg onload=window.hit=1>",
-    "[x](javascript:window.hit=1)",
-    "<a href='javascript:window.hit=1'>x</a>",
-    "<iframe srcdoc='<script>parent.hit=1</script>'></iframe>",
-    "<style>body{display:none}</style>",
-    "```\n</code></pre><script>window.hit=1</script>\n```",
-    "<form><button formaction=javascript:window.hit=1>x</button></form>",
-]
 
 
 @pytest.mark.asyncio
@@ -98,22 +89,72 @@ async def test_names_titles_tool_output_and_the_timeline_do_not_act(devices: Dev
         assert await device.page.locator("img[src=x]").count() == 0
 
 
+class TestRecitingAgent:
+    @pytest.fixture
+    def agent(self) -> str:
+        return "tests.e2e.agents:reciting"
+
+    @pytest.mark.asyncio
+    async def test_what_a_tool_has_read_does_not_act(self, devices: Devices) -> None:
+        laptop = await devices.device("ada", "Laptop")
+        await laptop.open("trip")
+        await laptop.send("recite")
+        await laptop.finished_answers(1)
+        for summary in await laptop.page.locator("details.step summary").all():
+            await summary.click()
+        await expect(laptop.page.locator("details.step").last).to_contain_text("onerror")
+        await laptop.show_panel()
+        await laptop.by("open-timeline").click()
+        await expect(laptop.by("moment-messages")).to_contain_text("recite")
+        await laptop.page.mouse.move(600, 400)
+        assert await laptop.page.evaluate("window.hit") is None
+        acting = "script, iframe, object, embed, base, meta, style, form, svg[onload], img[src^=http]"
+        assert await laptop.page.locator(f"[data-testid=transcript] :is({acting})").count() == 0
+        assert await laptop.page.locator(".markdown [style]").count() == 0
+        assert len(laptop.context.pages) == 1
+
+
+# What one can touch, apart from fields of text that grow, and text that is a link within a sentence.
+SMALL = """() => [...document.querySelectorAll('button, a, input, select, summary')]
+    .filter((element) => element.checkVisibility())
+    .filter((element) => !element.matches('.skip, .markdown a, [type=checkbox], [type=range]'))
+    .filter((element) => element.getBoundingClientRect().height < 44)
+    .map((element) => element.outerHTML.slice(0, 120))"""
+
+
+async def _fits_a_thumb(phone: BrowserDevice) -> None:
+    assert await phone.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert await phone.page.evaluate(SMALL) == []
+
+
 @pytest.mark.asyncio
-async def test_a_phone_needs_no_sideways_scrolling_and_its_targets_are_large(devices: Devices) -> None:
+@pytest.mark.parametrize("language", ["en", "ar"])
+async def test_a_phone_needs_no_sideways_scrolling_and_its_targets_are_large(
+    devices: Devices, language: str
+) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
+    await phone.context.add_init_script(f"localStorage.setItem('threadline.language', '{language}')")
+    await phone.page.goto(phone.url)
+    await expect(phone.by("session-list")).to_be_visible()
+    await _fits_a_thumb(phone)
+    await phone.by("settings").click()
+    await _fits_a_thumb(phone)
+    await phone.page.keyboard.press("Escape")
     await phone.open("trip")
+    await _fits_a_thumb(phone)
     await phone.send("Find hotels in Berlin")
     await phone.finished_answers(1)
+    await _fits_a_thumb(phone)
     await phone.show_panel()
-    width = await phone.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= PHONE["width"]
-    small = await phone.page.evaluate(
-        """() => [...document.querySelectorAll('button, a, input, textarea, select')]
-            .filter((element) => element.checkVisibility() && !element.matches('.skip, textarea'))
-            .filter((element) => element.getBoundingClientRect().height < 44)
-            .map((element) => element.outerHTML.slice(0, 120))"""
-    )
-    assert small == []
+    await _fits_a_thumb(phone)
+    for drawer in ("open-timeline", "open-glass"):
+        await phone.by(drawer).click()
+        await phone.page.locator(".drawer").wait_for()
+        await _fits_a_thumb(phone)
+        assert await violations(phone.page) == []
+        await phone.page.locator(".drawer header button").click()
+    expected = "rtl" if language == "ar" else "ltr"
+    await expect(phone.page.locator("html")).to_have_attribute("dir", expected)
 
 
 @pytest.mark.asyncio

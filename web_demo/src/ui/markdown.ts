@@ -9,6 +9,9 @@ const reader = new Marked({ gfm: true, breaks: true });
 reader.use({
   renderer: {
     code: ({ text, lang }: Tokens.Code) => codeBlock(text, lang ?? ""),
+    // HTML is shown as it was written, apart from plain tags: a browser complains of styles and scripts in it even
+    // while they are being taken out.
+    html: ({ text, block }: Tokens.HTML | Tokens.Tag) => (block ? `<p>${plainTags(text)}</p>` : plainTags(text)),
     // A picture from elsewhere would tell its host who reads this; a link lets the reader choose.
     image: ({ href, text }: Tokens.Image) => `<a href="${escapeHtml(href)}">${escapeHtml(text || href)}</a>`,
   },
@@ -38,6 +41,13 @@ function codeBlock(text: string, language: string): string {
   const bar = `<span>${escapeHtml(name)}</span><button type="button" data-copy="">${escapeHtml(words().app.copy)}</button>`;
   const code = `<code class="language-${escapeHtml(name || "text")}">${escapeHtml(text)}</code>`;
   return `<div class="code-block"><div class="bar">${bar}</div><pre>${code}</pre></div>`;
+}
+
+const PLAIN_TAG = /<\/?(?:br|b|i|em|strong|sub|sup|kbd|mark|u|s|del|ins|small)\s*\/?>|[&<>"']/gi;
+
+/** Tags without attributes that only format what is in them; all other HTML as text. */
+function plainTags(text: string): string {
+  return text.replace(PLAIN_TAG, (found) => (found.length > 1 ? found : escapeHtml(found)));
 }
 
 function escapeHtml(text: string): string {
