@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from threadline_server.backplane.base import DocumentName, LoggedTurn, Position
+from threadline_server.backplane.base import DocumentName, LoggedTurn, Position, Turn
 
 READ_LIMIT = 500
 MAX_EARLY = 64
@@ -26,7 +26,8 @@ class Follower:
     """One subscription of one document's log.
 
     position:  of the last turn that was delivered
-    last:      that turn, None before the first
+    seen:      the fingerprint of that turn, which itself may be large; None before the first, and where none
+               is taken
     announced: the newest position that is known to exist; 0 while unknown
     repairing: the log is being read; announcements only move `announced`
     was_lost:  it ended because the log no longer had what comes next
@@ -36,6 +37,7 @@ class Follower:
         "_again",
         "_early",
         "_expects",
+        "_fingerprint",
         "_on_close",
         "_on_deleted",
         "_on_lost",
@@ -44,9 +46,9 @@ class Follower:
         "announced",
         "closed",
         "document",
-        "last",
         "position",
         "repairing",
+        "seen",
         "was_lost",
     )
 
@@ -61,10 +63,11 @@ class Follower:
         repair: Callable[[Follower], None],
         on_close: Callable[[Follower], None],
         expects: Callable[[DocumentName], bool] = _never,
+        fingerprint: Callable[[Turn], int] | None = None,
     ) -> None:
         self.document = document
         self.position = after
-        self.last: LoggedTurn | None = None
+        self.seen: int | None = None
         self.announced = Position(0)
         self.repairing = False
         self.closed = False
@@ -77,6 +80,7 @@ class Follower:
         self._repair = repair
         self._on_close = on_close
         self._expects = expects
+        self._fingerprint = fingerprint
 
     def offer(self, turn: LoggedTurn) -> None:
         """A turn from the live feed: deliver it when it is next, read the log when it is not."""
@@ -128,7 +132,8 @@ class Follower:
 
     def _deliver(self, turn: LoggedTurn) -> None:
         self.position = turn.position
-        self.last = turn
+        if self._fingerprint is not None:
+            self.seen = self._fingerprint(turn.turn)
         self._on_turn(turn)
 
     async def repair(self, read: LogReader) -> None:
