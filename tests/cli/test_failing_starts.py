@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server_process import clean_environment
+from tests.cli.starter import Starter
 
 from threadline_server.backplane.embedded import schema
 from threadline_server.backplane.embedded.lock import DirectoryLock
@@ -226,47 +223,6 @@ CASES = [
 ]
 
 
-class Starter:
-    """The process that forks."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cli.starting"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-            cwd=ROOT,
-            env=clean_environment(),
-        )
-
-    def start(self, case: Case, directory: Path, port: int) -> tuple[int, str]:
-        """(exit code, everything printed)"""
-        port_option = ("--port", str(port)) if case.code is COULD_NOT_START else ()
-        data = ("--data", "data") if case.data else ()
-        asked = {
-            "arguments": [*case.arguments[:1], *port_option, *data, *case.arguments[1:]],
-            "environment": dict(case.environment),
-            "directory": str(directory),
-        }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        return answer["code"], answer["said"]
-
-    def stop(self) -> None:
-        self._process.communicate("")
-
-
-@pytest.fixture(scope="module")
-def starter() -> Iterator[Starter]:
-    starter = Starter()
-    yield starter
-    starter.stop()
-
-
 @pytest.mark.parametrize("case", CASES, ids=map(str, CASES))
 def test_a_start_that_fails_says_why_in_one_paragraph(case: Case, starter: Starter, tmp_path: Path) -> None:
     for name, text in case.files.items():
@@ -275,13 +231,19 @@ def test_a_start_that_fails_says_why_in_one_paragraph(case: Case, starter: Start
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1] if case.kind == "the port is taken" else 0
         lock = _prepare_store(case.kind, tmp_path / "data")
-        code, said = starter.start(case, tmp_path, port)
+        code, said = starter.start(_arguments(case, port), tmp_path, case.environment)
         if lock is not None:
             lock.release()
     paragraph = " ".join(said.split())
     assert (code, case.says in paragraph) == (case.code, True), said
     assert "Traceback" not in said
     assert len(said.strip().splitlines()) <= LONGEST_PARAGRAPH
+
+
+def _arguments(case: Case, port: int) -> list[str]:
+    port_option = ("--port", str(port)) if case.code is COULD_NOT_START else ()
+    data = ("--data", "data") if case.data else ()
+    return [*case.arguments[:1], *port_option, *data, *case.arguments[1:]]
 
 
 def _prepare_store(kind: str, directory: Path) -> DirectoryLock | None:
