@@ -117,6 +117,7 @@ async def test_the_history_is_a_window(start: Start) -> None:
         assert (len(history["history"]), history["turn_count"]) == (20, 24)
         assert [turn["role"] for turn in history["history"]] == ["user", "assistant"] * 10
         assert set(history["history"][0]) == {"role", "content"}
+        assert [turn["content"] for turn in history["history"][::2]] == [f"turn {n}" for n in range(3, 13)]
         assert len((await notebook.get(f"/{NAME}/history?max_turns=50"))["history"]) == 24
         assert len((await notebook.get(f"/{NAME}/history?max_turns=3"))["history"]) == 3
 
