@@ -138,7 +138,7 @@ class Settings(_Bounds):
         default="tickets", description="Which tokens an address may carry; any: signed ones and keys too."
     )
     operators: tuple[str, ...] = Field(
-        default=(), description="User who may revoke what belongs to others; may be repeated."
+        default=(), description="User who may revoke what belongs to others, and see /admin; may be repeated."
     )
     tls_certificate: Path | None = Field(
         default=None, description="Certificate chain (PEM) to serve https and wss with; needs --tls-key."
