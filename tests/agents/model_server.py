@@ -58,13 +58,15 @@ class ModelServer:
         self.asked = asyncio.Event()
         self.left = asyncio.Event()
         self.url = ""
+        self.name = "small"
         self.clients: list[AsyncOpenAI] = []
         self.listening: asyncio.Server | None = None
 
-    def model(self) -> OpenAIChatModel:
+    def model(self, name: str = "small") -> OpenAIChatModel:
+        self.name = name
         client = AsyncOpenAI(base_url=self.url, api_key="sk-none-of-your-business", max_retries=1)
         self.clients.append(client)
-        return OpenAIChatModel("small", provider=OpenAIProvider(openai_client=client))
+        return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=client))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -98,15 +100,15 @@ class ModelServer:
             self.left.set()
             return False
         for chunk in answer.chunks:
-            writer.write(f"data: {json.dumps(_wire(chunk))}\n\n".encode())
+            writer.write(f"data: {json.dumps(_wire(chunk, self.name))}\n\n".encode())
             await writer.drain()
         writer.write(b"data: [DONE]\n\n")
         await writer.drain()
         return False
 
 
-def _wire(chunk: Chunk) -> dict[str, Any]:
-    whole: dict[str, Any] = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "small"}
+def _wire(chunk: Chunk, model: str) -> dict[str, Any]:
+    whole: dict[str, Any] = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
     if "usage" in chunk:
         read, written = chunk["usage"]
         usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}

@@ -60,6 +60,20 @@ async def test_text_is_streamed_and_usage_reported() -> None:
 
 
 @pytest.mark.row("S4-25", "S4-26")
+async def test_a_run_costs_what_its_requests_do_where_the_price_is_known() -> None:
+    answers = (calls(("add", {"item": "pen"}), usage=(1000, 100)), text("Done.", usage=(2000, 10)))
+    async with model_server(*answers) as server:
+        agent = Agent(model=server.model("gpt-4o-mini"), tools=[add])
+        response = await agent.run("one pen")
+        once = await agent.execute("again")
+    assert response.usage["total_tokens"] == 3110
+    assert response.usage["cost_usd"] == pytest.approx(3000 * 0.15e-6 + 110 * 0.6e-6)
+    assert once.usage.cost_usd == pytest.approx(2000 * 0.15e-6 + 10 * 0.6e-6)
+    async with model_server(text("Hello.")) as server:
+        unknown = await Agent(model=server.model()).execute("hello")
+    assert unknown.usage.cost_usd is None
+
+
 async def test_tools_run_through_the_task_and_hide_the_session() -> None:
     answers = (calls(("add", {"item": "pen"}), ("add", {"item": "ink"})), text("Both are in."))
     async with model_server(*answers) as server:
