@@ -37,11 +37,14 @@ def _uuid_bytes(key: str) -> bytes | None:
     if len(key) <= _UUID_CHARS or key[-_UUID_CHARS - 1] != "/":
         return None
     written = key[-_UUID_CHARS:]
+    if not written[8] == written[13] == written[18] == written[23] == "-":
+        return None
+    digits = written.replace("-", "")
     try:
-        data = bytes.fromhex(written.replace("-", ""))
+        data = bytes.fromhex(digits)
     except ValueError:
         return None
-    return data if len(data) == _UUID_BYTES and _uuid_text(data) == written else None
+    return data if len(data) == _UUID_BYTES and data.hex() == digits else None
 
 
 def _uuid_text(data: bytes) -> str:
