@@ -75,12 +75,13 @@ class Node(Core):
         self.pairing = Pairing(on_code=on_code or _log_code) if settings.auth == "pairing" else None
         self.identity = identity_of(self.backplane, settings)
         self._authenticator: Authenticator = self.identity.tokens
+        self._quota = SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic)
         self._access = Access(
             self.backplane,
             open_to_all=settings.auth != "token",
             now_ms=unix_ms,
             new_lineage=uuid7,
-            quota=SessionQuota(self.backplane, self._bound("max_sessions_per_user"), time.monotonic),
+            quota=self._quota,
         )
         self.request_bounds = request_bounds_of(settings.pick(EdgeOptions))
         self.turned_away = TurnedAway()
@@ -119,6 +120,7 @@ class Node(Core):
         self.metrics.add("users", self.users.stats)
         self.metrics.add("addresses", self.addresses.stats)
         self.metrics.add("access", self._watch_access.stats)
+        self.metrics.add("access", self._quota.stats)
         self.metrics.add("audit", self._audit.stats)
         self.metrics.add("attachments", self._attachments.stats)
         self.metrics.add("authentication", self.identity.tokens.stats)
@@ -157,6 +159,7 @@ class Node(Core):
                 health=self.health,
                 metrics=self.metrics,
                 max_body_bytes=self.settings.max_request_bytes,
+                turned_away=self.turned_away,
                 max_attachment_bytes=self.settings.pick(EdgeOptions).max_attachment_bytes,
                 web_page=web_page_directory(),
                 sockets=socket_routes(self._open_entrance, origins),

@@ -20,6 +20,7 @@ class SessionQuota:
         self._most = most
         self._now_s = now_s
         self._known: dict[str, tuple[int, float]] = {}
+        self.refused_total = 0
 
     async def take(self, user: str) -> None:
         """One more session of `user` is about to be made. Raises LimitExceeded."""
@@ -29,10 +30,14 @@ class SessionQuota:
         if self._now_s() - since_s >= REMEMBERED_S:
             count, since_s = await self._count(user), self._now_s()
         if count >= self._most:
+            self.refused_total += 1
             raise LimitExceeded(f"You own {self._most} sessions, the most there may be; delete some first.")
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[user] = (count + 1, since_s)
+
+    def stats(self) -> dict[str, float]:
+        return {"sessions_refused_total": self.refused_total}
 
     async def _count(self, user: str) -> int:
         """Up to the limit, and not beyond."""

@@ -51,7 +51,11 @@ async def test_each_caller_has_its_own_share() -> None:
         assert await statuses(client, 5, "ada", "/livez") == [200] * 5
     async with calls("10.0.0.2", app) as client:
         assert await statuses(client, 1, "") == [200]
-    assert app.turned_away.stats() == {"requests_turned_away_total": 3, "refusals_turned_away_total": 0}
+    assert app.turned_away.stats() == {
+        "requests_turned_away_total": 3,
+        "refusals_turned_away_total": 0,
+        "bodies_too_large_total": 0,
+    }
 
 
 @pytest.mark.asyncio

@@ -32,6 +32,7 @@ from threadline_server.edge.http.identity import identity_routes
 from threadline_server.edge.http.members import member_routes
 from threadline_server.edge.http.metrics import CountRuns, metrics_routes
 from threadline_server.edge.http.pairing import pairing_routes
+from threadline_server.edge.http.rate_limit import TurnedAway
 from threadline_server.edge.http.reference import add_reference
 from threadline_server.edge.http.replay import replay_routes
 from threadline_server.edge.http.request_frame import RequestFrame
@@ -78,6 +79,7 @@ class HttpApi:
     health: Health
     metrics: Metrics
     max_body_bytes: int
+    turned_away: TurnedAway
     max_attachment_bytes: int
     web_page: Path | None
     sockets: Sequence[BaseRoute]
@@ -94,7 +96,10 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
     )
     add_error_handlers(app)
     app.add_middleware(
-        RequestFrame, max_body_bytes=parts.max_body_bytes, max_attachment_bytes=parts.max_attachment_bytes
+        RequestFrame,
+        max_body_bytes=parts.max_body_bytes,
+        max_attachment_bytes=parts.max_attachment_bytes,
+        turned_away=parts.turned_away,
     )
     app.router.routes.extend(parts.sockets)  # first: devices come more often than anybody else
     caller = caller_of(parts.authenticator)

@@ -37,15 +37,19 @@ def storage_at(redis: str | None) -> Storage:
 
 @dataclass(slots=True)
 class TurnedAway:
-    """How many calls were too many, of callers and of addresses that failed to say who they are."""
+    """How many calls were too many, of callers and of addresses that failed to say who they are, or too
+    large.
+    """
 
     requests: int = 0
     refusals: int = 0
+    bodies: int = 0
 
     def stats(self) -> dict[str, float]:
         return {
             "requests_turned_away_total": self.requests,
             "refusals_turned_away_total": self.refusals,
+            "bodies_too_large_total": self.bodies,
         }
 
 

@@ -10,6 +10,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from threadline_server.edge.http.rate_limit import TurnedAway
+
 _MAX_REQUEST_ID_CHARS = 64
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,10 +35,17 @@ class RequestFrame:
     printable, so that logs can be joined.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_attachment_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_attachment_bytes: int | None = None,
+        turned_away: TurnedAway | None = None,
+    ) -> None:
         """`max_attachment_bytes` is the bound for attached files, where it is another."""
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._turned_away = turned_away or TurnedAway()
         self._max_attachment_bytes = max_attachment_bytes or max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,12 +66,14 @@ class RequestFrame:
 
         limit = self._limit_of(scope)
         if _announces_more(headers, limit):
+            self._turned_away.bodies += 1
             await _too_large(framed_send, request_id, limit)
             return
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 await self._app(scope, _bounded(receive, limit), framed_send)
         except BodyTooLarge:
+            self._turned_away.bodies += 1
             if started:
                 raise
             await _too_large(framed_send, request_id, limit)
