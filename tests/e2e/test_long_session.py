@@ -12,7 +12,7 @@ from tests.server_process import ServerProcess
 import threadline
 from threadline.live_session import LiveSession
 
-MESSAGES = 1_500
+MESSAGES = 800
 
 # Whether rows lie over the whole of the view, or over what the conversation has of it.
 COVERED = """() => {

@@ -179,8 +179,12 @@ function Announcer({ model }: { model: SessionModel }): JSX.Element {
   const { chat } = words();
   const last = model.messages.value.at(-1);
   const said = useRef(last?.id);
+  const begun = useRef(false);
   const text = useSignal("");
   useEffect(() => {
+    // What arrives while the conversation is being opened was said before.
+    if (!begun.current) said.current = last?.id;
+    begun.current ||= model.synced.value;
     if (!last || last.role === "user" || last.status === "streaming" || said.current === last.id) return;
     said.current = last.id;
     text.value = chat.finished(last.text);
