@@ -15,6 +15,7 @@ from threadline.document.runs import Run
 from threadline.errors import ConfigurationError, StoreError
 from threadline.ids import SessionId
 from threadline_server.app.agents import agent_at, roster_of, webhooks_of
+from threadline_server.app.audit import audit_of
 from threadline_server.app.chores import chores_of
 from threadline_server.app.clock import unix_ms
 from threadline_server.app.rules import rules_of
@@ -26,6 +27,7 @@ from threadline_server.edge.node_book import NodeBook, NodeEntry
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.registry import Rooms
+from threadline_server.runs.decisions import DecideCall
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_log import log_run
 from threadline_server.runs.tally import Tally
@@ -62,6 +64,7 @@ class Core:
         )
         self.webhooks = webhooks_of(settings, self.backplane)
         self.tally = Tally(self.backplane)
+        self.audit = audit_of(settings)
         self.worker = self._build_worker()
         self.roster = roster_of(self.backplane, self.worker)
         self._started_ms = unix_ms()
@@ -76,6 +79,7 @@ class Core:
         self.metrics.add("gc", self._garbage.stats)
         self.metrics.add("backplane", self.backplane.stats)
         self.metrics.add("upkeep", self._upkeep.stats)
+        self.metrics.add("audit", self.audit.stats)
         if self.worker is not None:
             self.metrics.add("worker", self.worker.stats)
             self.metrics.add("runs", self.tally.stats)
@@ -95,10 +99,17 @@ class Core:
                 now_ms=unix_ms,
                 report=_report_run_failure,
                 tell=self._told,
+                answered=self._answered,
                 tracing=self.tracing,
             )
         except ConfigurationError as error:
             raise CouldNotStart(error.message) from error
+
+    def _answered(self, session: SessionId, decision: DecideCall) -> None:
+        """Somebody allowed a call, or did not."""
+        intent = decision.intent
+        event = f"call.{decision.status}"
+        self.audit.record(event, by=intent.user, session=session, run=intent.run, call=intent.call)
 
     def _told(self, session: SessionId, run: Run) -> None:
         """A run waits or has ended."""
@@ -136,6 +147,7 @@ class Core:
     async def __aenter__(self) -> Self:
         """Raises StoreError or ConfigurationError with the fix in words."""
         async with AsyncExitStack() as stack:
+            stack.callback(self.audit.close)
             await self.backplane.open()
             stack.push_async_callback(self.backplane.close)
             stack.push_async_callback(self._flush)

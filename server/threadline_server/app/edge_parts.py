@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from threadline.errors import ConfigurationError
-from threadline_server.app.clock import unix_ms
 from threadline_server.backplane.base import Backplane
 from threadline_server.edge.http_protocol import RequestBounds
 from threadline_server.edge.identity import Identity, TokenOptions
@@ -14,7 +13,6 @@ from threadline_server.edge.options import EdgeOptions
 from threadline_server.serving import Tls
 from threadline_server.settings import Settings
 from threadline_server.startup import CouldNotStart
-from threadline_server.telemetry.audit import Audit
 
 
 def identity_of(backplane: Backplane, settings: Settings) -> Identity:
@@ -36,16 +34,6 @@ def identity_of(backplane: Backplane, settings: Settings) -> Identity:
 
 def request_bounds_of(options: EdgeOptions) -> RequestBounds:
     return RequestBounds(options.max_request_head_bytes, options.request_head_s, options.request_body_s)
-
-
-def audit_of(settings: Settings) -> Audit:
-    try:
-        return Audit(unix_ms, settings.audit_file)
-    except OSError as error:
-        raise CouldNotStart(
-            f"The audit log {settings.audit_file} cannot be written ({error.strerror}); choose another file "
-            "with --audit-file."
-        ) from error
 
 
 def tls_of(settings: Settings) -> Tls | None:

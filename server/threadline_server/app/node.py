@@ -19,11 +19,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from threadline.ids import uuid7
 from threadline_server.app.clock import unix_ms
 from threadline_server.app.core import Core
-from threadline_server.app.edge_parts import audit_of, identity_of, request_bounds_of, web_page_directory
+from threadline_server.app.edge_parts import identity_of, request_bounds_of, web_page_directory
 from threadline_server.edge import invitations
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
-from threadline_server.edge.admission import Admission
+from threadline_server.edge.admission import Admission, Pass
 from threadline_server.edge.attachments import Attachments
 from threadline_server.edge.authentication import Authenticator
 from threadline_server.edge.connections import Connections
@@ -89,7 +89,6 @@ class Node(Core):
         self.addresses = Occupancy(
             "connections from one address", settings.pick(EdgeOptions).max_connections_per_address
         )
-        self._audit = audit_of(settings)
         self._watch_access = AccessWatch(
             self.backplane,
             self.rooms,
@@ -121,7 +120,6 @@ class Node(Core):
         self.metrics.add("addresses", self.addresses.stats)
         self.metrics.add("access", self._watch_access.stats)
         self.metrics.add("access", self._quota.stats)
-        self.metrics.add("audit", self._audit.stats)
         self.metrics.add("attachments", self._attachments.stats)
         self.metrics.add("authentication", self.identity.tokens.stats)
         self.metrics.add("http", lambda: {"streams": len(self.streams)})
@@ -147,7 +145,7 @@ class Node(Core):
                 invitations=invitations.Invitations(self.backplane, time.time),
                 attachments=self._attachments,
                 watch=self._watch_access,
-                audit=self._audit,
+                audit=self.audit,
                 operators=self.settings.operators,
                 watchtower=Watchtower(
                     self.backplane, self.rooms, self.book, self.health, self.metrics, unix_ms
@@ -201,6 +199,7 @@ class Node(Core):
             self.rooms.open,
             durability=self.backplane.durability,
             limits=self.settings.limits,
+            on_join=self._joined,
         )
         self._entrance = Entrance(
             admission, self.connections, self.tasks, users=self.users, addresses=self.addresses
@@ -214,7 +213,17 @@ class Node(Core):
         self._accepting = False
         self._entrance = None
         await super().__aexit__(kind, error, trace)
-        self._audit.close()
+
+    def _joined(self, admitted: Pass) -> None:
+        actor, proof = admitted.actor, admitted.principal.proof
+        self.audit.record_often(
+            "session.joined",
+            by=actor.user,
+            session=admitted.record.id,
+            role=actor.role,
+            device=actor.device,
+            proof=proof,
+        )
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         return [self.connections.run(), self._watch_access.run(), *super()._background()]

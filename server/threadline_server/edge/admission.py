@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import metadata
+from typing import TypeAlias
 
 from threadline.actors import Actor, Role
 from threadline.errors import Forbidden, LineageMismatch
@@ -35,6 +36,13 @@ class Pass:
     principal: Principal
 
 
+OnJoin: TypeAlias = Callable[[Pass], None]
+
+
+def _unheard(admitted: Pass) -> None:
+    """Nobody is told of who joins."""
+
+
 class Admission:
     def __init__(
         self,
@@ -44,12 +52,15 @@ class Admission:
         *,
         durability: Durability,
         limits: Limits,
+        on_join: OnJoin = _unheard,
     ) -> None:
+        """`on_join` hears of each device that is let into a session."""
         self._authenticator = authenticator
         self._access = access
         self._open_room = open_room
         self._durability = durability
         self._limits = limits
+        self._on_join = on_join
 
     async def check(self, name: str, credentials: Credentials, *, in_url: bool = False) -> Pass:
         """Authenticate and authorise for the document `name` as it stands on the wire.
@@ -79,7 +90,10 @@ class Admission:
         """`check` and `open`, within a bounded time. Raises TimeoutError besides."""
         async with asyncio.timeout(self._limits.authentication_deadline_s):
             admitted = await self.check(name, credentials, in_url=in_url)
-            return admitted, await self.open(admitted)
+            room = await self.open(admitted)
+        if COMPANION_MARK not in admitted.document:
+            self._on_join(admitted)
+        return admitted, room
 
     def hello(self, admitted: Pass) -> str:
         """The first Stateless payload for a device."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pycrdt import Map
 
@@ -23,6 +23,7 @@ from threadline_server.backplane.base import Backplane, DocumentName, Fence
 from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.decider import Decider
+from threadline_server.runs.decisions import DecideCall
 from threadline_server.runs.held_lease import held_lease
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_execution import RunExecution, RunLevels
@@ -32,9 +33,19 @@ from threadline_server.telemetry.tracing import Tracing
 SERVER = Actor(SERVER_USER, Role.SERVER)
 
 
+Answered: TypeAlias = Callable[[SessionId, DecideCall], None]
+
+
+def unheard(session: SessionId, decision: DecideCall) -> None:
+    """Nobody is told of what people answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What working on sessions takes. `agents` by name; runs that name none get `default`."""
+    """What working on sessions takes. `agents` by name; runs that name none get `default`.
+
+    `answered` hears of calls that somebody allowed or not, once the answer counts.
+    """
 
     backplane: Backplane
     rooms: Rooms
@@ -44,6 +55,7 @@ class Workshop:
     options: RunOptions
     now_ms: Callable[[], int]
     tell: Tell = tell_nobody
+    answered: Answered = unheard
     levels: RunLevels = field(default_factory=RunLevels)
     tracing: Tracing | None = None
 
@@ -108,7 +120,9 @@ class SessionWork:
         seen = self._wake.count
         if self._replica.ended is not None:
             raise self._replica.ended
-        await self._decider.settle()
+        for decision in await self._decider.settle():
+            if isinstance(decision, DecideCall):
+                self._shop.answered(self._session, decision)
         self._stop_if_asked()
         self._start_next(tasks)
         await self._show()

@@ -18,7 +18,7 @@ from threadline_server.backplane.base import Backplane, DocumentName, RunHint, S
 from threadline_server.rooms.draft import Created
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
-from threadline_server.runs.session_work import UNFINISHED, Workshop, work_on
+from threadline_server.runs.session_work import UNFINISHED, Answered, Workshop, unheard, work_on
 from threadline_server.runs.webhooks import Tell, tell_nobody
 from threadline_server.telemetry.tracing import Tracing
 
@@ -35,7 +35,7 @@ class Worker:
     """`run()` works until it is cancelled. Sessions that ask for no agent get the first of `agents`.
 
     `report(message, session, error)` hears of work that failed; the session is tried again at the next look.
-    `tell(session, run)` hears of runs that wait or have ended.
+    `tell(session, run)` hears of runs that wait or have ended, `answered` of calls that were allowed or not.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Worker:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         report: Report = _silent,
         tell: Tell = tell_nobody,
+        answered: Answered = unheard,
         tracing: Tracing | None = None,
     ) -> None:
         if not agents:
@@ -65,6 +66,7 @@ class Worker:
             options=self.options,
             now_ms=now_ms,
             tell=tell,
+            answered=answered,
             tracing=tracing,
         )
         self._report = report

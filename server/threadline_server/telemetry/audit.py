@@ -1,4 +1,5 @@
-"""The audit log: who joined, was granted, invited, revoked, and what was deleted; never what was said.
+"""The audit log: who joined, was granted, invited, revoked, who allowed which call, what was deleted; and
+never what was said.
 
 Each event is a line of the ordinary log under the name `audit`, and one of JSON in a file where one is set.
 """
@@ -33,6 +34,11 @@ class Audit:
             line = {"at_ms": self._now_ms(), "event": event, "by": by, **details}
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
+
+    def record_often(self, event: str, *, by: str, **details: str) -> None:
+        """As `record`, for what happens so often that it belongs into a file alone."""
+        if self._file is not None:
+            self.record(event, by=by, **details)
 
     def stats(self) -> dict[str, float]:
         return {"events_total": self.events_total}
