@@ -149,6 +149,28 @@ test("executeStream runs a goal in a session of its own", async () => {
   expect(kinds.at(-1)).toBe("done");
 });
 
+test("agents, executions, metrics, exports and undo have the names of the Python SDK", async () => {
+  const client = device("ada", { store: null });
+  const [agent] = await client.agents.list();
+  expect(agent?.tools.map(({ name: tool }) => tool)).toContain("find_hotels");
+  const kinds: string[] = [];
+  const goal = { goal: "Find hotels in Berlin", session: name, max_steps: 5 };
+  for await (const event of client.agents.get(agent!.id).executeStream(goal)) kinds.push(event.type);
+  expect(kinds.at(-1)).toBe("done");
+  const detail = await client.sessions.get(name);
+  expect([detail.status, detail.goal, detail.tool_calls]).toEqual(["completed", "Find hotels in Berlin", 1]);
+  expect((await client.sessions.list({ agent_id: "nobody" })).sessions).toEqual([]);
+  const counted = async (): Promise<number> => (await client.metrics.get({ metrics: ["sessions_total"] })).sessions_total ?? 0;
+  expect(await counted()).toBeGreaterThan(0);
+  const session = await client.open(name);
+  const made = await client.sessions.import_(await client.sessions.export(name));
+  expect(made.labels).toEqual(["imported"]);
+  const [run] = session.runs.all();
+  await session.run(run!.id).undo();
+  await until("the answer is gone", () => session.messages.all().every(({ role }) => role === "user"));
+  expect((await client.sessions.cancel(name)).id).toBe(name);
+});
+
 test("sessions are created, listed, renamed and deleted over HTTP; a deleted one says so", async () => {
   const client = device("ada");
   await client.sessions.create({ id: name, title: "Berlin" });

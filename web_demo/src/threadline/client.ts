@@ -1,6 +1,6 @@
 /** A device's connection to one server, as one user: it opens sessions and runs agents. */
 
-import { Sessions } from "./api.ts";
+import { Metrics, Sessions, type AgentInfo } from "./api.ts";
 import { Connection, type ConnectionStatus } from "./connection.ts";
 import { Demo } from "./demo.ts";
 import { uuid7 } from "./document/ids.ts";
@@ -9,6 +9,7 @@ import { Emitter } from "./emitter.ts";
 import type { RunEvent } from "./events.ts";
 import { HttpApi } from "./http_api.ts";
 import type { RunRequest } from "./intents.ts";
+import type { JsonObject } from "./json.ts";
 import type { Frame, SocketClass } from "./ledger.ts";
 import { Session } from "./session.ts";
 import { Invitations, Members } from "./sharing.ts";
@@ -41,6 +42,8 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   readonly name: string;
   readonly device: string;
   readonly sessions: Sessions;
+  readonly agents: Agents;
+  readonly metrics: Metrics;
   readonly demo: Demo;
   readonly devices: Devices;
   readonly members: Members;
@@ -60,6 +63,8 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
     this.#store = options.store ?? defaultStore(url, this.user, options.store);
     const api = new HttpApi(url, options.token);
     this.sessions = new Sessions(api);
+    this.agents = new Agents(this, api);
+    this.metrics = new Metrics(api);
     this.demo = new Demo(api);
     this.devices = new Devices(api);
     this.members = new Members(api);
@@ -147,6 +152,35 @@ export class Client extends Emitter<{ status: [ConnectionStatus] }> {
   }
 }
 
+export interface Goal extends Omit<RunRequest, "agent" | "message"> {
+  goal: string;
+  /** Of a session to work in; one of its own where it is left out. */
+  session?: string;
+  max_steps?: number;
+  max_tokens?: number;
+  timeout_seconds?: number;
+}
+
+/** `client.agents.get("travel").executeStream({ goal })`. */
+export class Agents {
+  readonly #client: Client;
+  readonly #api: HttpApi;
+
+  constructor(client: Client, api: HttpApi) {
+    this.#client = client;
+    this.#api = api;
+  }
+
+  get(name = ""): AgentHandle {
+    return new AgentHandle(this.#client, name);
+  }
+
+  /** Agents that the server's workers run now; the first answers where none is named. */
+  async list(): Promise<AgentInfo[]> {
+    return ((await this.#api.call("GET", "/agents")) as unknown as { agents: AgentInfo[] }).agents;
+  }
+}
+
 /** An agent of the server by its name. */
 export class AgentHandle {
   readonly name: string;
@@ -158,11 +192,13 @@ export class AgentHandle {
   }
 
   /** Executes a goal in a session of its own (or a given one) and gives its events as they happen. */
-  async *executeStream(request: Omit<RunRequest, "agent"> & { goal: string; session?: string }): AsyncGenerator<RunEvent> {
-    const { session: id = uuid7(), ...asked } = request;
+  async *executeStream(request: Goal): AsyncGenerator<RunEvent> {
+    const { session: id = uuid7(), max_steps, max_tokens, timeout_seconds, ...asked } = request;
+    const bounds = Object.entries({ max_steps, max_tokens, timeout_seconds }).filter(([, bound]) => bound !== undefined);
+    const limits: JsonObject = { ...asked.limits, ...(Object.fromEntries(bounds) as JsonObject) };
     const session = await this.#client.open(id);
     try {
-      const run = await session.execute({ ...asked, agent: this.name });
+      const run = await session.execute({ ...asked, limits, agent: this.name });
       yield* run.events();
     } finally {
       if (request.session === undefined) await this.#client.close_session(session);

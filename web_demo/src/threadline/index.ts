@@ -1,8 +1,19 @@
 /** The Threadline client: sessions on every device, live and offline. No DOM is needed. */
 
-export { Sessions, type SessionInfo, type SessionListing } from "./api.ts";
+export {
+  Metrics,
+  Sessions,
+  type AgentInfo,
+  type Insertion,
+  type MetricsReport,
+  type NewSession,
+  type SessionDetail,
+  type SessionInfo,
+  type SessionListing,
+  type Undone,
+} from "./api.ts";
 export { readAttachments, type Attachment } from "./attachments.ts";
-export { AgentHandle, Client, connect, type ConnectOptions } from "./client.ts";
+export { AgentHandle, Agents, Client, connect, type ConnectOptions, type Goal } from "./client.ts";
 export type { ConnectionStatus } from "./connection.ts";
 export { DeviceLink, Devices, link_device, sign_in_way, stay_signed_in, who_is, type DeviceLinkView, type Key, type LinkedDevice, type Me } from "./devices.ts";
 export { Root, SCHEMA_VERSION, TERMINAL, type MessageStatus, type OnBusy, type RunStatus } from "./document/schema.ts";

@@ -1,5 +1,6 @@
 /** One run as a handle: where it stands, what happens in it, and how to stop it. */
 
+import type { Undone } from "./api.ts";
 import { TERMINAL, type RunStatus } from "./document/schema.ts";
 import { SessionError } from "./errors.ts";
 import { project, type RunEvent } from "./events.ts";
@@ -47,6 +48,11 @@ export class Run {
   /** Asks for it to stop; any device may. */
   cancel(reason = ""): void {
     this.#session.intents.cancel(this.id, reason);
+  }
+
+  /** Takes back what it has changed, once it is over, and its answer; what others changed since stays. */
+  async undo(): Promise<Undone> {
+    return this.#session.undo_run(this.id);
   }
 
   /** Lets a waiting call go ahead, the one named or the only one. The first answer that the server admits counts. */

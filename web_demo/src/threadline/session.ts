@@ -5,7 +5,7 @@
  */
 
 import type * as Y from "yjs";
-import type { Sessions } from "./api.ts";
+import type { Sessions, Undone } from "./api.ts";
 import type { Attachment } from "./attachments.ts";
 import type { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
@@ -204,6 +204,11 @@ export class Session extends Emitter<SessionEvents> {
 
   run(id: string): Run {
     return new Run(this, id);
+  }
+
+  /** Takes back what a run that is over has changed, and its answer. Needs a connection. */
+  async undo_run(id: string): Promise<Undone> {
+    return this.#options.sessions.undo(this.id, id);
   }
 
   /** Keeps a small file with this session, for `send(text, { attachments: [...] })`. Needs a connection. */
