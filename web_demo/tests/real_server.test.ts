@@ -163,7 +163,7 @@ test("agents, executions, metrics, exports and undo have the names of the Python
   const counted = async (): Promise<number> => (await client.metrics.get({ metrics: ["sessions_total"] })).sessions_total ?? 0;
   expect(await counted()).toBeGreaterThan(0);
   const session = await client.open(name);
-  const made = await client.sessions.import_(await client.sessions.export(name));
+  const made = await client.sessions.import(await client.sessions.export(name));
   expect(made.labels).toEqual(["imported"]);
   const [run] = session.runs.all();
   await session.run(run!.id).undo();

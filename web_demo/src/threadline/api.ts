@@ -138,7 +138,7 @@ export class Sessions {
   }
 
   /** A new session of one's own from an export, as data or as Markdown. */
-  async import_(exported: JsonObject | string): Promise<SessionInfo> {
+  async import(exported: JsonObject | string): Promise<SessionInfo> {
     const body = typeof exported === "string" ? { markdown: exported } : { session: exported };
     return (await this.#api.call("POST", "/sessions/import", body)) as unknown as SessionInfo;
   }
