@@ -14,6 +14,7 @@ from tests.raw_device import RawDevice, raw_device
 
 from threadline_server.app import RunningServer, running_server
 from threadline_server.backplane.embedded.schema import FILE_NAME
+from threadline_server.cli import session_verify
 from threadline_server.cli.exits import Exit
 from threadline_server.cli.main import run
 from threadline_server.settings import load
@@ -134,6 +135,23 @@ async def test_verify_finds_what_does_not_agree(
     assert "ok    rome" in captured.out
     assert "FIX   trip" in captured.out
     assert "1 documents are not sound." in captured.err
+
+
+@pytest.mark.asyncio
+async def test_verify_finds_a_node_that_gives_out_something_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_verify, "LOOKS", 2)
+    async with node(data=tmp_path / "one") as one, node(data=tmp_path / "other") as other:
+        await (await converse(one, turns=2)).leave()
+        await (await converse(other, turns=3)).leave()
+        store = ("--data", tmp_path / "one")
+        verify = ("session", "verify", "trip", *store, "--url")
+        assert await threadline(*verify, one.url) is Exit.DONE
+        assert await threadline(*verify, other.url) is Exit.FAILED
+    assert "has other content than the store" in capsys.readouterr().out
+    assert await threadline(*verify, "http://127.0.0.1:1") is Exit.FAILED
+    assert "does not give out a replica" in capsys.readouterr().out
 
 
 @pytest.mark.asyncio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from threadline.document.lifecycle import RunStatus
 from threadline.document.session_document import SessionDocument
 from threadline.ids import SessionId, UserId, new_entry_id
 from threadline_server.backplane.base import DocumentName
+from threadline_server.backplane.embedded.schema import FILE_NAME
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.registry import Rooms
 from threadline_server.rooms.stamper import SERVER
@@ -103,6 +105,24 @@ async def test_logs_that_were_left_long_are_shortened(tmp_path: Path) -> None:
         stored = await house.backplane.load(DocumentName("long"))
         assert (stored.base is not None, len(stored.tail)) == (True, 0)
         assert await tails.round() == 0
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_session_does_not_hide_the_others(tmp_path: Path) -> None:
+    options = RoomOptions(compact_on_unload_turns=10, compact_turns=1000)
+    async with House(tmp_path, options) as house:
+        for session in ("damaged", "long"):
+            await house.create(session)
+            await write(house.rooms, session, 12)
+            await house.backplane.update_session(SessionId(session), active_ms=NOW_MS)
+        connection = sqlite3.connect(tmp_path / FILE_NAME, timeout=10)
+        damaged = "SELECT id FROM documents WHERE name = 'damaged'"
+        connection.execute(f"UPDATE log SET turn = x'00' WHERE row >> 32 IN ({damaged})")
+        connection.commit()
+        connection.close()
+        tails = LongTails(house.backplane, house.other, since_s=3600, now_ms=lambda: NOW_MS)
+        assert await tails.round() == 1
+        assert house.other.get(DocumentName("long")) is not None
 
 
 @pytest.mark.asyncio

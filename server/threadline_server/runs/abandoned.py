@@ -13,7 +13,7 @@ from threadline.actors import Actor, Role
 from threadline.document.lifecycle import Cause, RunStatus
 from threadline.document.session_document import SessionDocument
 from threadline.document.steps import Fault
-from threadline.errors import SessionError
+from threadline.errors import SessionError, StoreError
 from threadline.ids import SERVER_USER
 from threadline_server.backplane.base import Backplane, DocumentName, Fence, SessionQuery, SessionRecord
 from threadline_server.rooms.registry import Rooms

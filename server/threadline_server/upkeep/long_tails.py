@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from threadline.errors import SessionError
+from threadline.errors import SessionError, StoreError
 from threadline.ids import SessionId
 from threadline_server.backplane.base import Backplane, DocumentName, SessionQuery
 from threadline_server.rooms.registry import Rooms
@@ -44,6 +44,10 @@ class LongTails:
             return sum([await self._shorten(name) for name in names])
         except SessionError:
             return 0  # gone meanwhile, or set aside
+        except StoreError:
+            if not self._backplane.healthy:
+                raise
+            return 0  # this one is damaged; the others are looked at all the same
 
     async def _shorten(self, name: DocumentName) -> bool:
         if self._rooms.get(name) is not None:
