@@ -63,8 +63,8 @@ class AbandonedRuns:
             ) as fence:
                 if fence is not None:
                     ended = await self._end_under(record, fence, quiet_ms)
-        except* SessionError:
-            ended = 0  # it was deleted meanwhile, or is set aside
+        except* (SessionError, StoreError):
+            ended = 0  # it was deleted meanwhile, is set aside or damaged, or the lease was lost
         return ended
 
     async def _end_under(self, record: SessionRecord, fence: Fence, quiet_ms: int) -> int:
