@@ -211,7 +211,9 @@ class Catalogue:
         examined = 0
         size = page_size(query)
         while examined < EXAMINED_PER_PAGE:
-            marks, end = await self._newest(query, mark, min(size - len(found) + 1, _MOST_FOUND))
+            # the index knows no titles, so that most of what it finds may be none of the answers
+            wanted = _MOST_FOUND if query.text else min(size - len(found) + 1, _MOST_FOUND)
+            marks, end = await self._newest(query, mark, wanted)
             for record, here in zip(await self._records(marks), marks, strict=True):
                 if len(found) == size:
                     return SessionPage(tuple(found), write_cursor(mark))
