@@ -103,14 +103,19 @@ def coding_app(url: str, options: Options | None = None) -> FastAPI:
             exported = session.export(format)
         return PlainTextResponse(exported) if isinstance(exported, str) else JSONResponse(dict(exported))
 
-    @app.post("/api/sessions/{name}/{what}")
-    async def control(name: Name, what: str) -> JSONResponse:
+    @app.post("/api/sessions/{name}/interrupt")
+    async def interrupt(name: Name) -> dict[str, str]:
         async with state["conversations"].of(name) as session:
-            kernel = await kernels.of(session.id)
-        if what not in ("interrupt", "restart"):
-            return JSONResponse({"detail": "Not Found"}, HTTPStatus.NOT_FOUND)
-        await (kernel.interrupt() if what == "interrupt" else kernel.restart())
-        return JSONResponse({"status": what, "session_id": name})
+            await (await kernels.of(session.id)).interrupt()
+        return {"status": "interrupt", "session_id": name}
+
+    @app.post("/api/sessions/{name}/restart")
+    async def restart(name: Name) -> dict[str, str]:
+        async with state["conversations"].of(name) as session:
+            await (await kernels.of(session.id)).restart()
+            session.delete("variables")
+            await session.saved(ANSWER_S)
+        return {"status": "restart", "session_id": name}
 
     @app.delete("/api/sessions/{name}")
     async def clear(name: Name) -> dict[str, str]:

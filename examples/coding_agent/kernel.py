@@ -106,7 +106,8 @@ class Kernel:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
     async def restart(self) -> None:
-        """A new kernel at the next execution; variables are gone."""
+        """A new kernel at the next execution; what runs is stopped, variables are gone."""
+        await self.interrupt()
         async with self._turn:
             await self.close()
 

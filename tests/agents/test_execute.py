@@ -150,6 +150,7 @@ async def test_limits_have_defaults_and_hold() -> None:
     result = await agent.execute("talk", max_tokens=20, check=False)
     assert result.error is not None
     assert (result.status, result.error.code) == ("failed", "max_tokens_reached")
+    assert 10 < len(result.output.split()) <= 20
     assert (await agent.execute("talk", max_tokens=10**9, timeout_seconds=1, check=False)).status == "timeout"
 
 

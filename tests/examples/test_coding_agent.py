@@ -359,6 +359,23 @@ async def test_a_dead_kernel_is_told_and_replaced(notebook: Notebook) -> None:
     assert (await notebook.run("print('back')")).strip() == "back"
 
 
+@pytest.mark.asyncio
+@pytest.mark.row("S2-23")
+async def test_a_kernel_is_interrupted_and_restarted(notebook: Notebook) -> None:
+    await notebook.run("kept = 1")
+    asked = asyncio.create_task(notebook.run("while True: pass"))
+    while not asked.done():
+        await notebook.http.post(f"/api/sessions/{NAME}/interrupt")
+        await asyncio.wait([asked], timeout=0.2)
+    assert "KeyboardInterrupt" in await asked
+    assert (await notebook.get(f"/{NAME}"))["variables"] == ["kept"]
+    answer = await notebook.http.post(f"/api/sessions/{NAME}/restart")
+    assert answer.json() == {"status": "restart", "session_id": NAME}
+    assert (await notebook.get(f"/{NAME}"))["variables"] == []
+    assert "NameError" in await notebook.run("print(kept)")
+    assert (await notebook.http.post(f"/api/sessions/{NAME}/explode")).status_code == 404
+
+
 class Stream:
     """A client of the streaming WebSocket."""
 
