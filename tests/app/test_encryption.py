@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from pycrdt import Map, Text
 from tests.app.conftest import api_of, device_of, guarded_node
 from tests.contract.redis_servers import RedisServer, redis_server
 from tests.raw_device import raw_device
@@ -16,12 +17,23 @@ from tests.server_process import clean_environment, server_process
 from tests.signing import SECRET, token_of
 
 from threadline.errors import ConfigurationError
+from threadline.ids import new_entry_id
 from threadline_server.app import running_server
 from threadline_server.backplane.master_keys import new_line, parse_master_keys
 from threadline_server.settings import load
 from threadline_server.startup import CouldNotStart
 
-WORDS = ("Zugvogel", "Quittenbrot", "Nachtfalter", "Wolkenbruch")
+WORDS = (
+    "Zugvogel",
+    "Quittenbrot",
+    "Nachtfalter",
+    "Wolkenbruch",
+    "Heidelbeere",
+    "Fernweh",
+    "Tintenfass",
+    "Bernstein",
+)
+"""A message, a value, a title, a label, a draft, a goal, and the content and the name of a file."""
 
 
 def key_file(directory: Path, *lines: str) -> Path:
@@ -39,12 +51,24 @@ def found_in(directory: Path) -> list[str]:
 
 
 async def write_words(url: str) -> None:
-    """A title and a label, a message, state, a draft, and an intent to run."""
+    """A message, a value, a draft, an intent to run and a file, into the session `trip`."""
     token = token_of("ada")
     async with raw_device(url, "trip", "ada", token=token) as ada:
         await ada.say(f"I like {WORDS[0]}")
         await ada.set("/food", WORDS[1])
+        intent = {"kind": "run", "device": "", "at": 1, "goal": f"To feel {WORDS[5]}"}
+        ada.doc.get("intents", type=Map)[new_entry_id("ada")] = intent
+        await ada.flush()
         await ada.until_saved()
+    async with raw_device(url, "trip~me", "ada", token=token) as drafts:
+        drafts.doc.get("draft", type=Text).insert(0, f"with {WORDS[4]}")
+        await drafts.flush()
+        await drafts.until_saved()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+        path, name = "/api/v1/sessions/trip/attachments", {"name": f"{WORDS[7]}.txt"}
+        sent = await client.post(path, params=name, content=f"In the {WORDS[6]} of ink".encode())
+        assert sent.status_code == 201, sent.text
 
 
 async def name_session(url: str) -> None:
@@ -109,6 +133,34 @@ async def test_a_dump_of_redis_holds_no_words(tmp_path: Path, redis: RedisServer
         with redis.client as client:
             client.save()
         assert found_in(redis.directory) == []
+
+
+@pytest.mark.redis
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_what_nodes_tell_each_other_holds_no_words(tmp_path: Path, encrypted: bool) -> None:
+    """Every command to Redis and every message of it, while two nodes serve one session."""
+    keys = {"encryption_keys": new_line()} if encrypted else {}
+    with redis_server() as redis:
+        heard = tmp_path / "heard"
+        with heard.open("wb") as out:
+            listening = await anyio.open_process(
+                ["redis-cli", "-p", str(redis.port), "monitor"], stdout=out, stderr=out
+            )
+        try:
+            async with (
+                guarded_node(None, redis=redis.url, **keys) as one,
+                guarded_node(None, redis=redis.url, **keys) as other,
+            ):
+                await name_session(one.url)
+                async with device_of(other, "trip", "ada") as reader:
+                    await write_words(one.url)
+                    await reader.until(lambda: reader.state.get("/food") == WORDS[1], "it came over")
+        finally:
+            listening.terminate()
+            await listening.aclose()
+        assert b"PUBLISH" in heard.read_bytes().upper()
+        assert found_in(tmp_path) == ([] if encrypted else list(WORDS))
 
 
 @pytest.mark.asyncio
