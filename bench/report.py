@@ -1,4 +1,4 @@
-"""The report of a benchmark run: a table in Markdown and JSON, and plots of the ratios."""
+"""The report of a benchmark run: a table in Markdown and JSON, and plots."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import plots
 import servers
 
 import rows
@@ -86,7 +87,7 @@ def write(reports: Reports, directory: Path) -> int:
     (directory / "report.json").write_text(
         json.dumps({"rows": [asdict(one) for one in judged], "reports": reports}, indent=1)
     )
-    _plot(judged, directory / "ratios.svg")
+    _plot(judged, reports, directory)
     print(text)
     return 1 if diverged or not all(one.passed for one in judged) else 0
 
@@ -155,22 +156,12 @@ def _peer_version(package: str) -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _plot(judged: list[Judged], path: Path) -> None:
-    """Bars of each ratio as an SVG; a bar past the line is ahead of the best peer."""
-    shown = [one for one in judged if one.ratio]
-    height = 34 * len(shown) + 40
-    bars = []
-    for number, one in enumerate(shown):
-        assert one.ratio is not None
-        y, width = 30 + 34 * number, min(560.0, 70.0 * one.ratio)
-        colour = "#2b8a3e" if one.passed else "#c92a2a"
-        bars.append(f'<text x="8" y="{y + 15}">{one.title}</text>')
-        bars.append(f'<rect x="300" y="{y}" width="{width:.0f}" height="20" fill="{colour}"/>')
-        bars.append(f'<text x="{306 + width:.0f}" y="{y + 15}">{one.ratio:.2f}x ({one.budget})</text>')
-    line = f'<line x1="370" y1="20" x2="370" y2="{height}" stroke="#868e96" stroke-dasharray="4"/>'
-    style = "font-family:sans-serif;font-size:13px"
-    path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="1020" height="{height}" style="{style}">'
-        f'<rect width="100%" height="100%" fill="white"/><text x="300" y="15">ratio to the best peer</text>'
-        f"{line}{''.join(bars)}</svg>"
-    )
+def _plot(judged: list[Judged], reports: Reports, directory: Path) -> None:
+    to_peer = [plots.Bar(one.title, one.ratio, f"({one.budget})", one.passed) for one in judged if one.ratio]
+    to_limit = [
+        plots.Bar(one.title, one.limit_ratio, "", one.passed) for one in judged if one.limit_ratio is not None
+    ]
+    plots.write_bars(to_peer, "ratio to the best peer", directory / "ratios.svg")
+    plots.write_bars(to_limit, "ratio to the C program that only sends", directory / "limits.svg")
+    plots.write_latencies(reports, directory / "latencies.svg")
+    plots.write_costs(reports, directory / "costs.svg")

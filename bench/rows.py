@@ -68,6 +68,9 @@ SCENARIOS = (
     Scenario("fan1000", ("--mode", "sat", "--readers", "1000", "--window", "64"), quick=False),
     Scenario("fan100w1", ("--mode", "sat", "--readers", "100", "--window", "1")),
     Scenario("sessions500", ("--mode", "sat", "--rooms", "500", "--readers", "1", "--window", "4")),
+    Scenario(
+        "sessions50", ("--mode", "sat", "--rooms", "50", "--readers", "1", "--window", "4"), quick=False
+    ),
     Scenario("latency100", ("--mode", "rate", "--readers", "100", "--rate", "50")),
     Scenario(
         "agents200",

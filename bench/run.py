@@ -4,7 +4,7 @@
 
 Servers are pinned to one core and the load generator to the other; figures are medians over the rounds,
 judged as ratios to the best peer of the same run. After each scenario a convergence check joins the
-session twice. Writes `report.md`, `report.json` and a plot to `bench/results`. Exits with 1 on a miss.
+session twice. Writes `report.md`, `report.json` and plots to `bench/results`. Exits with 1 on a miss.
 """
 
 from __future__ import annotations
