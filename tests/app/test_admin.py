@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from threadline_server.edge.node_book import NodeBook, NodeEntry
 from threadline_server.settings import load
 
 OVERVIEW = "/api/v1/admin"
+PAGE = Path(__file__).parents[2] / "web_demo" / "src" / "admin" / "admin_page.tsx"
 
 
 @pytest.mark.asyncio
@@ -39,6 +41,15 @@ async def test_operators_see_sessions_devices_numbers_and_health(tmp_path: Path)
             assert seen["numbers"]["threadline_rooms_updates_total"] >= 1
             assert seen["numbers"]["process_resident_memory_bytes"] > 0
             assert "business" not in (await ada.get(OVERVIEW)).text
+
+
+@pytest.mark.asyncio
+async def test_a_node_has_every_number_that_the_page_plots(tmp_path: Path) -> None:
+    plotted = set(re.findall(r'"((?:threadline|process)_\w+)"', PAGE.read_text()))
+    assert len(plotted) > 5
+    flags = {"operators": ("ada",), "agent": ("threadline.agents.travel:agent",)}
+    async with guarded_node(tmp_path, **flags) as server, api_of(server, "ada") as ada:
+        assert plotted <= (await ada.get(OVERVIEW)).json()["numbers"].keys()
 
 
 @pytest.mark.asyncio

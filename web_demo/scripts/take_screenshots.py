@@ -95,12 +95,14 @@ async def say(page: Page, text: str) -> None:
     await page.locator("[data-word=saved]").wait_for()
 
 
-async def trip(studio: Studio, session: str, *, phone: bool = False, dark: bool = False) -> Page:
+async def trip(
+    studio: Studio, session: str, city: str = "Berlin", *, phone: bool = False, dark: bool = False
+) -> Page:
     """A conversation of two turns with another device and another person in it."""
     await studio.page(session, device="Pixel 9")
     await studio.page(session, user="bob", device="MacBook")
     page = await studio.page(session, phone=phone, dark=dark)
-    await say(page, "Find hotels in Berlin")
+    await say(page, f"Find hotels in {city}")
     await say(page, "Under $150 a night, and quiet")
     return page
 
@@ -114,13 +116,13 @@ async def phone(studio: Studio) -> None:
 
 
 async def dark(studio: Studio) -> None:
-    await studio.draw(await trip(studio, "winter", dark=True), "dark")
-    await studio.draw(await trip(studio, "night", dark=True, phone=True), "dark-phone")
+    await studio.draw(await trip(studio, "winter", "Paris", dark=True), "dark")
+    await studio.draw(await trip(studio, "night", "Rome", dark=True, phone=True), "dark-phone")
 
 
 async def offline(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await trip(studio, f"train-{is_phone}", phone=is_phone)
+        page = await trip(studio, f"train-{is_phone}", "Paris", phone=is_phone)
         await page.context.set_offline(True)
         await page.locator("[data-word=offline]").wait_for()
         await page.get_by_test_id("composer").fill("And breakfast, please")
@@ -144,7 +146,7 @@ async def approval(studio: Studio) -> None:
 
 async def timeline(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await trip(studio, f"past-{is_phone}", phone=is_phone)
+        page = await trip(studio, f"past-{is_phone}", "Lisbon", phone=is_phone)
         await _open(page, "open-timeline", is_phone)
         await page.get_by_test_id("scrubber").focus()
         for _ in range(3):
@@ -154,7 +156,7 @@ async def timeline(studio: Studio) -> None:
 
 async def glass(studio: Studio) -> None:
     for is_phone in (False, True):
-        page = await trip(studio, f"hood-{is_phone}", phone=is_phone)
+        page = await trip(studio, f"hood-{is_phone}", "Rome", phone=is_phone)
         await _open(page, "open-glass", is_phone)
         await page.get_by_test_id("drop").click()
         await page.get_by_test_id("frames").get_by_text("auth").first.wait_for()
@@ -175,8 +177,6 @@ async def admin(studio: Studio) -> None:
 
 
 async def start(studio: Studio) -> None:
-    for name, text in NAMED.items():
-        await say(await studio.page(name), text)
     await studio.draw(await studio.page("empty"), "start")
     await studio.draw(await studio.page("empty", phone=True), "start-phone")
     await studio.draw(await studio.page("", phone=True), "list-phone")
@@ -212,8 +212,11 @@ async def main(directory: Path, names: list[str]) -> None:
         path = os.environ.get("CHROMIUM") or shutil.which("chromium")
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         stack.push_async_callback(browser.close)
+        studio = Studio(browser, url, directory)
+        for name, text in NAMED.items():
+            await say(await studio.page(name), text)
         for name in names or PICTURES:
-            await PICTURES[name](Studio(browser, url, directory))
+            await PICTURES[name](studio)
 
 
 async def _address(server: asyncio.subprocess.Process) -> str:

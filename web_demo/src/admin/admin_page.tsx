@@ -117,7 +117,7 @@ function Plots({ samples, words }: { samples: readonly Sample[]; words: AdminWor
     [plots.sessions, levels(samples, "threadline_rooms_open"), plain],
     [plots.runs, levels(samples, "threadline_worker_sessions"), plain],
     [plots.updates, rates(samples, "threadline_rooms_updates_total"), perSecond],
-    [plots.turns, rates(samples, "threadline_backplane_turns_durable"), perSecond],
+    [plots.turns, rates(samples, "threadline_backplane_turns_durable_total"), perSecond],
     [plots.bytes, rates(samples, "threadline_rooms_bytes_total"), (value) => words.perSecond(size(value))],
     [plots.refused, rates(samples, "threadline_rooms_refused_total"), perSecond],
     [plots.cpu, rates(samples, "process_cpu_seconds_total"), percent],

@@ -133,11 +133,12 @@ function CounterSection({ model }: { model: SessionModel }): JSX.Element | null 
 
 function DeviceSection({ model }: { model: SessionModel }): JSX.Element {
   const { panel } = words();
+  const connected = model.saved.value.word !== "offline";
   return (
     <section>
       <h3>{panel.devices}</h3>
       <ul class="device-list" data-testid="devices">
-        {model.present.value.map((present) => (
+        {model.present.value.filter(({ mine }) => mine || connected).map((present) => (
           <li key={present.client_id}>
             <span class="avatar" aria-hidden="true">
               {present.name.slice(0, 2)}
