@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -32,6 +33,11 @@ def test_the_site_builds_and_every_link_in_it_leads_somewhere(tmp_path: Path) ->
         assert f"{group}-1<" in html, page
         assert 'href="../source/tests/' in html, page
     assert (tmp_path / "source" / "tests" / "client" / "test_session.py.txt").is_file()
+
+
+def test_every_page_is_in_the_menu_at_most_once() -> None:
+    pages = re.findall(r": (\w+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert len(pages) == len(set(pages)) > 20
 
 
 @pytest.mark.parametrize("page", PAGES)
