@@ -58,9 +58,7 @@ class AbandonedRuns:
         holder = f"{self._backplane.node}/upkeep"
         ended = 0
         try:
-            async with held_lease(
-                self._backplane, record.id, holder, self._options.lease_ttl_s, self._now_ms
-            ) as fence:
+            async with held_lease(self._backplane, record.id, holder, self._options.lease_ttl_s) as fence:
                 if fence is not None:
                     ended = await self._end_under(record, fence, quiet_ms)
         except* (SessionError, StoreError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -23,7 +23,7 @@ class LeaseLost(StoreError):
 
 @asynccontextmanager
 async def held_lease(
-    backplane: Backplane, session: SessionId, holder: str, ttl_s: float, now_ms: Callable[[], int]
+    backplane: Backplane, session: SessionId, holder: str, ttl_s: float
 ) -> AsyncIterator[Fence | None]:
     """The fence of the lease, or None while another holds it. The block is cancelled, with LeaseLost, on
     loss.
@@ -35,7 +35,7 @@ async def held_lease(
         return
     try:
         async with asyncio.TaskGroup() as tasks:
-            renewing = tasks.create_task(_renew(backplane, lease, ttl_ms, now_ms))
+            renewing = tasks.create_task(_renew(backplane, lease, ttl_ms))
             yield lease.fence
             renewing.cancel()
     finally:
@@ -43,21 +43,22 @@ async def held_lease(
             await _release(backplane, lease)
 
 
-async def _renew(backplane: Backplane, lease: Lease, ttl_ms: int, now_ms: Callable[[], int]) -> None:
-    """Until cancelled. A store that is away is asked again until the lease has run out."""
-    expires_ms = now_ms() + ttl_ms
+async def _renew(backplane: Backplane, lease: Lease, ttl_ms: int) -> None:
+    """Until cancelled. A store that is away is asked again until the lease has run out, by a steady clock."""
+    now_s = asyncio.get_running_loop().time
+    expires_s = now_s() + ttl_ms / 1000
     while True:
         await asyncio.sleep(ttl_ms / 3000)
-        asked_ms = now_ms()
+        asked_s = now_s()
         try:
             renewed = await backplane.renew_lease(lease, ttl_ms)
         except StoreError:
-            if now_ms() < expires_ms:
+            if now_s() < expires_s:
                 continue
             renewed = None
         if renewed is None:
             raise LeaseLost(f"The lease of {lease.fence.session} was lost.")
-        lease, expires_ms = renewed, asked_ms + ttl_ms
+        lease, expires_s = renewed, asked_s + ttl_ms / 1000
 
 
 async def _release(backplane: Backplane, lease: Lease) -> None:

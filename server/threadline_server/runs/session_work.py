@@ -65,9 +65,7 @@ async def work_on(shop: Workshop, session: SessionId) -> bool:
 
     Raises LeaseLost (in a group), SessionError where the session is gone, StoreError.
     """
-    async with held_lease(
-        shop.backplane, session, shop.holder, shop.options.lease_ttl_s, shop.now_ms
-    ) as fence:
+    async with held_lease(shop.backplane, session, shop.holder, shop.options.lease_ttl_s) as fence:
         if fence is None:
             return False
         async with shop.rooms.replica(DocumentName(session), SERVER, fence=fence) as replica:

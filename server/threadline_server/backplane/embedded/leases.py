@@ -1,6 +1,7 @@
 """Session leases of one process. They live in memory: whoever held one ends with the process.
 
-Tokens grow across restarts, since the number of the start stands in their high bits.
+Tokens grow across restarts, since the number of the start stands in their high bits. Times are those of a
+clock that nobody sets.
 """
 
 from __future__ import annotations

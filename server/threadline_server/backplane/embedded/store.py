@@ -60,6 +60,10 @@ def _unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
 class EmbeddedBackplane:
     """`directory` holds everything: the SQLite file, its WAL, blobs and the lock.
 
@@ -99,7 +103,7 @@ class EmbeddedBackplane:
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         start, next_document = await anyio.to_thread.run_sync(self._open_files)
-        self._leases = Leases(start, self._now_ms)
+        self._leases = Leases(start, _steady_ms)
         self._appender = Appender(
             self._connection,
             turnstile=self._turnstile,
