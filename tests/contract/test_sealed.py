@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.contract.backplane_contract import BackplaneContract, ManyNodesContract
+from tests.contract.backplane_contract import BackplaneContract
+from tests.contract.many_nodes_contract import ManyNodesContract
 from tests.contract.redis_servers import RedisServer, redis_server
 
 from threadline_server.backplane.base import Backplane, NodeId

@@ -24,6 +24,8 @@ from threadline_server.backplane.base import (
 
 WAIT_S = 20.0
 LINEAGE = "lineage-1"
+TRIP = SessionId("trip")
+TRIP_DOCUMENT = DocumentName("trip")
 
 
 class Deployment(Protocol):
