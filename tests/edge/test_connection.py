@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 
 import pytest
@@ -113,6 +114,31 @@ async def test_a_fast_sender_is_paced_and_a_persistent_one_is_sent_away() -> Non
         task = asyncio.create_task(flood())
         assert await asyncio.wait_for(until_closed(client), PATIENCE_S) == close_codes.TOO_FAST.code
         await task
+
+
+@pytest.mark.asyncio
+async def test_a_late_loop_is_no_break_of_a_fast_sender() -> None:
+    """It is read again later than it was paused for, each time by more than the burst."""
+    limits = Limits(frames_per_second=200, burst_s=0.01, abuse_s=0.2)
+    async with echo_server(limits) as server, server.client() as client:
+
+        async def flood() -> None:
+            with suppress(ConnectionClosed):
+                while True:
+                    for _ in range(50):
+                        await client.send(b"x")
+                    await asyncio.sleep(0)
+
+        async def hold_up() -> None:
+            while True:
+                time.sleep(0.02)  # noqa: ASYNC251 - the loop is to be late
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as tasks:
+            held_up = tasks.create_task(hold_up())
+            tasks.create_task(flood())
+            assert await asyncio.wait_for(until_closed(client), PATIENCE_S) == close_codes.TOO_FAST.code
+            held_up.cancel()
 
 
 @pytest.mark.asyncio

@@ -289,7 +289,13 @@ class Connection:
             self.close_with(TOO_FAST)
             return
         self._pause(_FAST)
-        self._loop.call_later(ahead_s, self._resume, _FAST)
+        self._loop.call_later(ahead_s, self._read_on)
+
+    def _read_on(self) -> None:
+        """Back within the burst. What the loop was late is no break that the sender made."""
+        if self._pauses & _FAST:
+            self._due_s = max(self._due_s, self._loop.time() + self._connections.limits.burst_s)
+            self._resume(_FAST)
 
     def _grant(self, size: int, prefix: bytes) -> None:
         """A large message is announced: is it allowed, and is there room for it?"""
