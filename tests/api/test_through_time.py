@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.api.conftest import PATIENCE_S, SESSIONS, Api
 
+from threadline.agents import compact
 from threadline.client import Client
 from threadline.errors import Forbidden, SessionError
 from threadline.live_session import LiveSession
@@ -166,6 +167,20 @@ async def test_a_shorter_transcript_is_assigned_on_a_live_session(api: Api) -> N
         await session.saved(PATIENCE_S)
         await other.until(lambda: [m.text for m in other.messages[:2]] == ["They counted.", "And on."])
         await other.until(lambda: [m.id for m in other.messages[2:]] == last[-2:])
+
+
+@pytest.mark.row("S1-7", "S1-9")
+async def test_a_transcript_above_the_limit_is_compacted_for_all_devices(api: Api) -> None:
+    async with api.connect("ada") as ada, api.connect("bob") as bob:
+        session, other = await ada.open("s"), await bob.open("s")
+        assert not await compact(session, max_tokens=200)
+        for number in range(30):
+            session.add_message("user", f"message number {number} of a long conversation")
+        await session.saved(PATIENCE_S)
+        assert await compact(session, max_tokens=200)
+        await other.until(lambda: len(other.messages) == 11)
+        assert other.messages[0].text.startswith("Summary of the conversation so far:")
+        assert other.token_count() == session.token_count() < 500
 
 
 async def test_only_owners_compact_what_others_said(api: Api) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threadline.agents.driver import Turn
 from threadline.agents.tokens import ESTIMATE, TokenCounter
 from threadline.agents.windows import SummaryWindow
+from threadline.live_session import LiveSession
 from threadline.session import Session
 
 
@@ -17,8 +18,9 @@ async def compact(
 ) -> bool:
     """Put a summary in the place of all but the last messages, if they are more than `max_tokens`.
 
-    True where it did. What is left out is retracted, not destroyed. On a session of a server the write rules
-    hold: a device can retract its own messages alone, so agents there are given a window instead.
+    True where it did. What is left out is retracted, not destroyed. On a session of a server that is done by
+    the server, for its owner; others can retract their own messages alone. Agents there are given a window
+    instead.
     """
     window = window or SummaryWindow()
     messages = session.messages[:]
@@ -27,4 +29,6 @@ async def compact(
         return False
     summary, *_ = await window.select(turns)
     session.messages = [summary.content, *messages[-window.keep :]]
+    if isinstance(session, LiveSession):
+        await session.saved()
     return True
