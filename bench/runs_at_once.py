@@ -57,7 +57,13 @@ class Device:
         return [(later - earlier) * 1000 for earlier, later in itertools.pairwise(self.at_s)]
 
 
-async def measured(url: str, runs: int, seconds: float) -> dict[str, Any]:
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def measured(url: str, pid: int, runs: int, seconds: float) -> dict[str, Any]:
     words = " ".join(f"word{number:04}" for number in range(round(seconds * TOKENS_PER_S)))
     sessions = [f"run{number}" for number in range(runs)]
     devices = {session: [Device() for _ in range(DEVICES_PER_RUN)] for session in sessions}
@@ -75,11 +81,12 @@ async def measured(url: str, runs: int, seconds: float) -> dict[str, Any]:
             asked = [
                 http.post(f"/api/v1/sessions/{session}/runs", json={"goal": words}) for session in sessions
             ]
-            began_s = time.monotonic()
+            began_s, began_cpu_s = time.monotonic(), cpu_s(pid)
             for answer in await asyncio.gather(*asked):
                 answer.raise_for_status()
             whole = await asyncio.gather(*(said_everything(http, session, words) for session in sessions))
             took_s = time.monotonic() - began_s
+            used_s = cpu_s(pid) - began_cpu_s
             for socket, _ in sockets:
                 await socket.close()
             await asyncio.wait(listening)
@@ -92,6 +99,7 @@ async def measured(url: str, runs: int, seconds: float) -> dict[str, Any]:
         "runs": runs,
         "devices": len(each),
         "took_s": took_s,
+        "srv_cpu": used_s / took_s,
         "tokens_s": runs * len(words.split()) / took_s,
         "converged": all(whole),
     }
@@ -124,7 +132,7 @@ def main() -> int:
             assert server.stdout is not None
             url = server.stdout.readline().split("istening on ")[1].split()[0]
             os.sched_setaffinity(0, {DEVICE_CORE})
-            print(json.dumps(asyncio.run(measured(url, options.runs, options.seconds))))
+            print(json.dumps(asyncio.run(measured(url, server.pid, options.runs, options.seconds))))
         finally:
             server.terminate()
             server.wait()
