@@ -96,7 +96,8 @@ class Channel:
     """One document of a connection.
 
     The connection sets `wake` (`take` has something to give), `on_comes_back` (the server ended this document
-    for now: join again on the same socket after a wait) and `on_token_wanted` (it asks for a fresh token).
+    for now: join again on the same socket after a wait), `on_token_wanted` (it asks for a fresh token) and
+    `on_unwritable` (it will never take what was written here, since its user only reads: leave and stop).
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Channel:
         self.wake: Callable[[], None] = _nothing
         self.on_comes_back: Callable[[], None] = _nothing
         self.on_token_wanted: Callable[[], None] = _nothing
+        self.on_unwritable: Callable[[], None] = _nothing
         self.epoch = 0
         self.version = 0
         self.saved_version = 0
@@ -285,7 +287,9 @@ class Channel:
             raise ProtocolError("The server acknowledged more than was sent.")
         sent = self._sent.popleft()
         if not applied:
-            return  # the reason follows as a close of this document, or was told as a read-only scope
+            if self.read_only:  # else the reason follows as a close of this document
+                self.on_unwritable()
+            return
         if self._has_gap and self._sent:
             return  # statuses do not come in order now; all of them together mean that all is stored
         self._has_gap = False

@@ -84,6 +84,7 @@ class Connection:
         channel.wake = self._wake.notify
         channel.on_comes_back = partial(self._come_back, channel)
         channel.on_token_wanted = partial(self._token_wanted, channel)
+        channel.on_unwritable = partial(self._stop_reader, channel)
         self.rejoin(channel)
 
     def remove(self, channel: Channel) -> None:
@@ -91,12 +92,21 @@ class Connection:
         if channel not in self:
             return
         del self._channels[channel.name]
+        self._say_farewell_of(channel)
+        channel.disconnected()
+        self._join_waiting()
+        self._wake.notify()
+
+    def _say_farewell_of(self, channel: Channel) -> None:
         farewell = channel.leave()
         if farewell:
             self._leaving[channel.name] = self._leaving.get(channel.name, 0) + 1
         self._departing += [hocuspocus.encode(channel.name, message) for message in farewell]
-        channel.disconnected()
-        self._join_waiting()
+
+    def _stop_reader(self, channel: Channel) -> None:
+        """The server lets readers be: it is we who end a replica that holds what will never be taken."""
+        self._say_farewell_of(channel)
+        channel.stop(Stopped(close_codes.REPLICA_REJECTED, "you may read this session, and not write in it"))
         self._wake.notify()
 
     def rejoin(self, channel: Channel) -> None:

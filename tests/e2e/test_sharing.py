@@ -85,3 +85,31 @@ async def test_a_link_works_as_often_as_it_says_and_not_once_taken_back(known_de
     dan.expected.append("status of 403")
     await dan.page.goto(any_number)
     await expect(dan.by("join-failed")).to_contain_text("taken back")
+
+
+@pytest.mark.asyncio
+async def test_somebody_made_a_reader_while_away_is_led_through_a_reset(known_devices: Devices) -> None:
+    ada = await known_devices.device("ada", "Laptop", token=token_of("ada"))
+    bob = await known_devices.device("bob", "Pixel 9", phone=True, token=token_of("bob"))
+    await ada.open("trip")
+    await share(ada)
+    await bob.page.goto(await invitation(ada, "editor"))
+    await bob.by("composer").wait_for()
+    await bob.is_saved()
+    await bob.go_offline()
+    await bob.send("written while away")
+    await ada.by("share-close").click()
+    await share(ada)
+    member = ada.page.locator("[data-testid=member][data-user=bob]")
+    await member.get_by_role("combobox").select_option("viewer")
+    await expect(member).to_have_attribute("data-role", "viewer")
+    await ada.by("share-close").click()
+    await bob.come_back()
+    await expect(bob.by("banner")).to_have_attribute("data-code", "4409")
+    await bob.by("reset-replica").click()
+    await expect(bob.by("left-over")).to_contain_text("written while away")
+    await bob.is_saved()
+    await expect(bob.by("composer")).to_be_disabled()
+    await ada.send("Find hotels in Berlin")
+    await bob.finished_answers(1)
+    assert await ada.texts() == await bob.texts() == ["Find hotels in Berlin"]

@@ -23,7 +23,7 @@ export interface Frame {
   bytes: number;
 }
 
-export class Ledger extends Emitter<{ change: [address: string]; heard: []; frame: [Frame] }> {
+export class Ledger extends Emitter<{ change: [address: string]; refused: [address: string]; heard: []; frame: [Frame] }> {
   /** How long frames wait before they leave, for showing what a slow network does. */
   delay_ms = 0;
   #accounts = new Map<string, Account>();
@@ -70,7 +70,8 @@ export class Ledger extends Emitter<{ change: [address: string]; heard: []; fram
     this.emit("heard");
     const header = readHeader(data);
     this.emit("frame", frameOf(header, data.length, false));
-    if (header.type !== "status" || !header.applied) return;
+    if (header.type !== "status") return;
+    if (!header.applied) return void this.emit("refused", header.address);
     const account = this.#account(header.address);
     account.outstanding = Math.max(0, account.outstanding - 1);
     this.emit("change", header.address);

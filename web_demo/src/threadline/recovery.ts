@@ -5,7 +5,8 @@ import { ownerOf } from "./document/ids.ts";
 import { CompanionRoot, Root } from "./document/schema.ts";
 import { mappingOf, plain, same } from "./document/values.ts";
 import { readIntent } from "./intents.ts";
-import type { JsonObject } from "./json.ts";
+import { Refused } from "./errors.ts";
+import type { Json, JsonObject } from "./json.ts";
 import { readMessage } from "./messages.ts";
 import type { Exported, Session } from "./session.ts";
 
@@ -50,8 +51,7 @@ function replayMessages(old: Y.Doc, session: Session, user: string, recovery: Re
       continue;
     }
     const attachments = message.attachments.length > 0 ? { attachments: [...message.attachments] } : {};
-    session.messages.restore(id, { text: message.text, ...attachments }, message.created_at);
-    recovery.replayed.push(id);
+    attempt(recovery, id, message.text, () => session.messages.restore(id, { text: message.text, ...attachments }, message.created_at));
   }
 }
 
@@ -63,7 +63,17 @@ function replayIntents(old: Y.Doc, session: Session, user: string, recovery: Rec
       recovery.refused[id] = plain(value);
       continue;
     }
-    session.intents.restore(id, mappingOf(plain(value)));
+    attempt(recovery, id, plain(value), () => session.intents.restore(id, mappingOf(plain(value))));
+  }
+}
+
+/** What the rules do not allow any more is shown as it stood. */
+function attempt(recovery: Recovery, id: string, stood: Json, write: () => unknown): void {
+  try {
+    write();
     recovery.replayed.push(id);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    recovery.refused[id] = stood;
   }
 }

@@ -139,6 +139,7 @@ export class Replica extends Emitter<ReplicaEvents> {
     this.#subscriptions.push(
       () => this.doc.off("update", onUpdate),
       () => this.doc.off("afterTransaction", onTransaction),
+      this.#connection.ledger.on("refused", (address) => address === this.name && this.#refused()),
       this.#connection.ledger.on("change", (address) => address === this.name && this.#settle()),
     );
     this.#provider.attach();
@@ -220,6 +221,15 @@ export class Replica extends Emitter<ReplicaEvents> {
     const reason = parseReason(text);
     if (reason && !reason.comesBack) this.#end(reason);
     else this.#rejoin = setTimeout(() => void this.#askAgain(), REJOIN_DELAY_MS * (1 + Math.random()));
+    this.emit("status");
+  }
+
+  /** The server lets readers be: it is we who end a replica that holds what will never be taken. For others a close follows. */
+  #refused(): void {
+    if (this.ended || this.hello?.role !== "viewer") return;
+    this.#connection.ledger.forget(this.name);
+    this.synced = false;
+    this.#end(parseReason("replica_rejected: you may read this session, and not write in it")!);
     this.emit("status");
   }
 
