@@ -15,6 +15,7 @@ from threadline.protocol.varint import encode_uint
 from threadline_server.rooms.chains import MANY, join_chains
 from threadline_server.rooms.gate import Gate, MalformedUpdate
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
+from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.update_reader import read_update
 
 ADA = Actor("ada", Role.EDITOR)
@@ -144,3 +145,20 @@ def test_a_list_of_many_values_is_short_work_for_the_library() -> None:
     verdict = Gate(OpenRules()).admit(update(numbers(7, 20_000)), ADA)
     assert verdict.update is not None
     assert verdict.update.startswith(b"\x01\x01\x07\x00\x08\x01\x01a" + encode_uint(20_000))
+
+
+def test_a_replica_takes_many_updates_in_parts() -> None:
+    replica = Replica()
+    replica.integrate(split(200))
+    array: Array[object] = replica.document().get("a", type=Array)
+    assert array.to_py() == [5.0] * 200
+
+
+def split(count: int) -> list[bytes]:
+    """Values that are appended one at a time, as a log has them."""
+    one = b"\x01\x7d\x05"
+    first = update(section(7, 0, struct(8, one, parent="a")))
+    return [
+        first,
+        *(update(section(7, at, struct(8, one, origin=(7, at - 1)))) for at in range(1, count)),
+    ]
