@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
-from threadline.errors import ConfigurationError, StoreError
+from threadline.errors import StoreError
 from threadline.ids import SessionId, split_document_name
 from threadline_server.backplane.base import (
     Append,
-    BlobNotFound,
     DocumentName,
     Durability,
     Fence,
@@ -29,24 +27,24 @@ from threadline_server.backplane.base import (
     SessionRecord,
     Stored,
 )
-from threadline_server.backplane.hints import Hints
-from threadline_server.backplane.objects import Objects, blob_key, session_prefix
+from threadline_server.backplane.objects import Objects
 from threadline_server.backplane.redis.aftermath import Aftermath, Written
+from threadline_server.backplane.redis.blobs import Blobs
 from threadline_server.backplane.redis.catalogue import Catalogue
 from threadline_server.backplane.redis.cold import ColdTier
 from threadline_server.backplane.redis.confirmer import Confirmer
 from threadline_server.backplane.redis.documents import Documents
 from threadline_server.backplane.redis.endpoint import Address, parse_endpoint
 from threadline_server.backplane.redis.facts import Facts, facts_of
-from threadline_server.backplane.redis.keys import HINTS, hint_channel_of, ledger_key, session_keys
+from threadline_server.backplane.redis.keys import ledger_key, session_keys
 from threadline_server.backplane.redis.leases import Leases
 from threadline_server.backplane.redis.ledger import Ledger
-from threadline_server.backplane.redis.link import Link, RedisAway, RedisRefused, Reply
+from threadline_server.backplane.redis.link import Link, RedisAway, RedisRefused
 from threadline_server.backplane.redis.links import Links
+from threadline_server.backplane.redis.opening import no_answer, wait_for_redis
 from threadline_server.backplane.redis.replication import Replication
-from threadline_server.backplane.redis.requirements import check_all, explain
-from threadline_server.backplane.redis.scripts import pack
-from threadline_server.backplane.redis.subscriptions import Subscription, Subscriptions
+from threadline_server.backplane.redis.run_hints import RunHints
+from threadline_server.backplane.redis.subscriptions import Subscriptions
 from threadline_server.backplane.redis.synced_confirmer import SyncedConfirmer
 from threadline_server.backplane.redis.tombstones import find_tombstones
 from threadline_server.backplane.redis.topology import Topology
@@ -55,8 +53,6 @@ from threadline_server.backplane.redis.writer import Sending, Writer
 UPKEEP_S = 0.5
 START_S = 30.0
 CLOSE_S = 5.0
-START_RETRY_S = 0.5
-ANSWER_S = 10.0
 _TOUCHED_AT_ONCE = 500
 
 logger = logging.getLogger(__name__)
@@ -83,8 +79,6 @@ class RedisBackplane:
         self._least = least
         self._objects = objects
         self._start_s = start_s
-        self._hints = Hints()
-        self._hint_subscriptions: list[Subscription] = []
         self._active: dict[SessionId, int] = {}
         self._asks = True
         self._run_ids: dict[Address, bytes] = {}
@@ -94,13 +88,16 @@ class RedisBackplane:
 
     async def open(self) -> None:
         self._links = Links(self._topology, self._on_ready)
-        await self._wait_for_redis()
+        kept = await wait_for_redis(self._links, self._least, self._start_s)
+        self.durability, self._asks = kept.durability, kept.asked
         self._subscriptions = Subscriptions(self._topology)
         self._catalogue = Catalogue(self._links)
         self._cold = None if self._objects is None else ColdTier(self._links, self._objects, _unix_ms)
         self._documents = Documents(self._links, self._warm)
         self._leases = Leases(self._links)
         self._ledger = Ledger(self._links, _unix_ms)
+        self._blobs = Blobs(self._links, self._objects)
+        self._hints = RunHints(self.node, self._links, self._subscriptions)
         self._closing = asyncio.Event()
         self._replication = Replication(
             self.node,
@@ -133,31 +130,6 @@ class RedisBackplane:
             return SyncedConfirmer[Written](self._topology, self._written)
         return Confirmer[Written](self._links, self._written)
 
-    async def _wait_for_redis(self) -> None:
-        """Check every primary. Raises ConfigurationError, or StoreError after `start_s`."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._start_s
-        told = ""
-        while True:
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    await self._topology.refresh()
-                    kept = await check_all(self._links, self._least)
-                    self.durability, self._asks = kept.durability, kept.asked
-            except (RedisAway, RedisRefused, TimeoutError) as error:
-                if isinstance(error, RedisRefused):
-                    explained = explain(error)
-                    if isinstance(explained, ConfigurationError):
-                        raise explained from error
-                if loop.time() >= end:
-                    raise self._no_answer(error) from error
-                if str(error) != told:
-                    told = str(error)
-                    logger.warning("Waiting for Redis: %s", told)
-                await asyncio.sleep(START_RETRY_S)
-                continue
-            return
-
     async def _first_links(self) -> None:
         try:
             async with asyncio.timeout(self._start_s):
@@ -165,14 +137,7 @@ class RedisBackplane:
                 await self._subscriptions.links.wait_ready()
         except TimeoutError as error:
             await self.close()
-            raise self._no_answer(error) from error
-
-    def _no_answer(self, error: Exception) -> StoreError:
-        why = str(error) or "it is silent"
-        return StoreError(
-            f"Redis did not answer for {self._start_s:g} s: {why} Start it, or correct --redis; "
-            "--start-timeout-s says how long to wait."
-        )
+            raise no_answer(error, self._start_s) from error
 
     async def close(self) -> None:
         if not self._open:
@@ -301,8 +266,7 @@ class RedisBackplane:
     async def delete_session(self, session: SessionId) -> None:
         await self._catalogue.bury(session)
         await self._durable(session)
-        if self._objects is not None:
-            await self._objects.delete_under(session_prefix(session))
+        await self._blobs.delete_all(session)
 
     # the log
 
@@ -431,42 +395,19 @@ class RedisBackplane:
 
     async def hint(self, hint: RunHint) -> None:
         self._hints.give(hint)
-        where = hint_channel_of(hint.session)
-        payload = json.dumps([self.node, hint.session, hint.agent])
-        self._links.submit(where.slot, pack("SPUBLISH", where.channel, payload), _ignore)
 
-    async def hints(self) -> AsyncIterator[RunHint]:
-        if not self._hint_subscriptions:
-            self._hint_subscriptions = [
-                self._subscriptions.add(where.slot, where.channel, self._hinted, _nothing) for where in HINTS
-            ]
-        async for hint in self._hints.iterate():
-            yield hint
-
-    def _hinted(self, payload: bytes) -> None:
-        node, session, agent = json.loads(payload)
-        if node != self.node:
-            self._hints.give(RunHint(SessionId(session), agent))
+    def hints(self) -> AsyncIterator[RunHint]:
+        return self._hints.iterate()
 
     # blobs
 
     async def put_blob(self, session: SessionId, blob: str, data: bytes) -> None:
         await self.get_session(session)
-        if self._objects is not None:
-            await self._objects.put(blob_key(session, blob), data)
-            return
-        keys = session_keys(session)
-        await self._links.call(keys.slot, "HSET", keys.blobs, blob, data)
+        await self._blobs.put(session, blob, data)
+        await self._durable(session)
 
     async def get_blob(self, session: SessionId, blob: str) -> bytes:
-        keys = session_keys(session)
-        if self._objects is not None:
-            data = await self._objects.get(blob_key(session, blob))
-        else:
-            data = await self._links.call(keys.slot, "HGET", keys.blobs, blob)
-        if data is None:
-            raise BlobNotFound(f"Session {session} has no blob {blob}.")
-        return data
+        return await self._blobs.get(session, blob)
 
     # upkeep
 
@@ -483,11 +424,3 @@ class RedisBackplane:
 
 def _unix_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _ignore(reply: Reply) -> None:
-    """What nobody waits for: a hint, a payload that may be lost."""
-
-
-def _nothing() -> None:
-    return
