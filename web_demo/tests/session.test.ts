@@ -128,6 +128,19 @@ describe("undo", () => {
   });
 });
 
+test("how far one has read follows from device to device and never goes back", async () => {
+  const phone = await joined("ada");
+  const laptop = await joined("ada", { store: null, device: "Laptop" });
+  expect(laptop.read.up_to).toBe(0);
+  phone.read.mark(5);
+  phone.read.mark(3);
+  await until("the marker follows", () => laptop.read.up_to === 5);
+  laptop.read.mark(4);
+  expect(laptop.read.up_to).toBe(5);
+  laptop.read.mark(7);
+  await until("and back", () => phone.read.up_to === 7);
+});
+
 describe("the saved word", () => {
   test("says saved only after every acknowledgement", async () => {
     const session = await joined("ada");

@@ -88,7 +88,7 @@ export function Composer({ model }: { model: SessionModel }): JSX.Element {
             enterkeyhint="send"
             onInput={write}
             onKeyDown={onKeyDown}
-            onPaste={(event) => takeFiles(event, event.clipboardData, model)}
+            onPaste={(event) => isText(event.clipboardData) || takeFiles(event, event.clipboardData, model)}
             onCompositionStart={() => (composing.current = true)}
             onCompositionEnd={() => {
               composing.current = false;
@@ -156,6 +156,11 @@ function AttachButton({ model }: { model: SessionModel }): JSX.Element {
       </button>
     </>
   );
+}
+
+/** Office programs put a picture of what was copied beside its words; the words are what is meant. */
+function isText(data: DataTransfer | null): boolean {
+  return data?.types.includes("text/plain") ?? false;
 }
 
 /** Takes files that were pasted or dropped; anything else goes its usual way. */
