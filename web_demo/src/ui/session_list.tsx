@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { agentActivity } from "./agent_activity.ts";
 import { createSession, listFailed, open, shownSessions, sought, titleOf, type Listed } from "./app_model.ts";
 import { Icon } from "./icons.tsx";
 import { later } from "./later.tsx";
@@ -47,11 +48,13 @@ function Brand(): JSX.Element {
 }
 
 function Entry({ listed }: { listed: Listed }): JSX.Element {
-  const { sessions } = words();
+  const { presence, sessions } = words();
   const managing = useSignal(false);
   const current = sessionId.value === listed.id;
-  const model = open.value;
-  const live = current && model?.session.id === listed.id ? titleOf(model) : "";
+  const model = current && open.value?.session.id === listed.id ? open.value : undefined;
+  const told: Record<string, string> = { running: sessions.running, waiting: presence.agentWaiting };
+  const activity = model ? agentActivity(model) : told[listed.status];
+  const live = model ? titleOf(model) : "";
   const title = live || listed.title || sessions.untitled;
   return (
     <li class={listed.parent ? "part" : undefined}>
@@ -62,7 +65,7 @@ function Entry({ listed }: { listed: Listed }): JSX.Element {
         <time class="when" dateTime={new Date(listed.at).toISOString()}>
           {whenText(listed.at)}
         </time>
-        {listed.status === "running" && <span class="about">{sessions.running}</span>}
+        {activity && <span class="about">{activity}</span>}
       </a>
       <button
         class="icon-button more"
