@@ -127,6 +127,8 @@ class _Hall:
     def announce_return(self, server: RunningServer) -> None:
         self._url = f"http://{self._host}:{server.url.rpartition(':')[2]}"
         click.echo("  The node was killed, and is back.")
+        if self._code:
+            self._show_code()
 
     def show_code(self, code: str) -> None:
         self._code = code
