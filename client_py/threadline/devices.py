@@ -25,6 +25,7 @@ class Key(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
+    user: str = ""
     label: str
     kind: str
     created_s: float

@@ -42,6 +42,17 @@ def parse_user_id(text: str) -> UserId:
     return UserId(text)
 
 
+def parse_member_id(text: str) -> UserId:
+    """As `parse_user_id`, but an agent may be named too. Raises ValueError."""
+    if _NAME.fullmatch(text) is not None and is_agent(text):
+        return UserId(text)
+    return parse_user_id(text)
+
+
+def is_agent(user: str) -> bool:
+    return user.startswith(AGENT_PREFIX) and user != AGENT_PREFIX
+
+
 def agent_user(agent_name: str) -> UserId:
     """The user name under which the agent `agent_name` writes."""
     return UserId(AGENT_PREFIX + agent_name)
@@ -55,7 +66,7 @@ def split_document_name(name: str) -> tuple[SessionId, str | None]:
     session, mark, user = name.partition(COMPANION_MARK)
     if not mark:
         return parse_session_id(session), None
-    return parse_session_id(session), str(parse_user_id(user))
+    return parse_session_id(session), str(parse_member_id(user))
 
 
 def uuid7(*, now_ms: int | None = None, random_bits: int | None = None) -> str:

@@ -13,7 +13,7 @@ from threadline.resources import SessionInfo
 
 DAY_S = 24 * 3600
 
-GrantedRole = Literal["owner", "editor", "viewer"]
+GrantedRole = Literal["owner", "editor", "viewer", "agent"]
 
 
 class MemberInfo(BaseModel):

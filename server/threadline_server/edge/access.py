@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from threadline.actors import Role
 from threadline.errors import Forbidden, SessionNotFound
-from threadline.ids import SessionId
+from threadline.ids import SessionId, is_agent
 from threadline_server.backplane.base import Backplane, SessionRecord
 from threadline_server.edge.authentication import Principal
 from threadline_server.edge.session_quota import SessionQuota
@@ -15,7 +15,12 @@ GRANTABLE = (Role.OWNER, Role.EDITOR, Role.VIEWER)
 
 
 def role_of(record: SessionRecord, principal: Principal, *, open_to_all: bool) -> Role | None:
-    """The role of `principal` in a session, None for none. `open_to_all` makes every other user an editor."""
+    """The role of `principal` in a session, None for none. `open_to_all` makes every other user an editor.
+
+    An agent is let in by the owners of each session, as an agent and nothing else.
+    """
+    if is_agent(principal.user):
+        return Role.AGENT if record.members.get(principal.user) == Role.AGENT else None
     if record.owner == principal.user:
         return Role.OWNER
     granted = record.members.get(principal.user)
@@ -51,7 +56,9 @@ class Access:
         return record, self._require(record, principal)
 
     async def enter(self, session: SessionId, principal: Principal) -> tuple[SessionRecord, Role]:
-        """As `look_up`, but a session that is not there is created, owned by the caller."""
+        """As `look_up`, but a session that is not there is created, owned by the caller, unless that is an
+        agent.
+        """
         try:
             record = await self._backplane.get_session(session)
         except SessionNotFound:
@@ -59,7 +66,12 @@ class Access:
         return record, self._require(record, principal)
 
     async def create(self, record: SessionRecord) -> SessionRecord:
-        """The session that is there now, `record` or an older one. Raises SessionDeleted, LimitExceeded."""
+        """The session that is there now, `record` or an older one.
+
+        Raises SessionDeleted, LimitExceeded, Forbidden for an agent, which owns none.
+        """
+        if is_agent(record.owner):
+            raise Forbidden("An agent makes no sessions: it is let into those of people.")
         if self._quota is not None:
             await self._quota.take(record.owner)
         return await self._backplane.create_session(record)
@@ -75,7 +87,7 @@ class Access:
 
     def visible_to(self, principal: Principal) -> str | None:
         """The user to whom a listing is limited, None for no limit."""
-        return None if self._open_to_all else principal.user
+        return None if self._open_to_all and not is_agent(principal.user) else principal.user
 
     def new_record(self, session: SessionId, principal: Principal) -> SessionRecord:
         """A session that `principal` would own, not stored yet."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from threadline.errors import LimitExceeded, SessionNotFound, Unauthorized
-from threadline.ids import UserId
+from threadline.ids import UserId, is_agent
 from threadline_server.backplane.base import Backplane
 from threadline_server.edge.authentication import Principal, Proof
 
@@ -93,6 +93,12 @@ class KeptTokens:
         """Oldest first."""
         stored = await self._backplane.list_values(KIND)
         kept = [token for token in map(_decode, stored.values()) if token.user == user]
+        return sorted(kept, key=lambda token: token.created_s)
+
+    async def of_agents(self) -> list[KeptToken]:
+        """Keys with which agents come, oldest first."""
+        stored = await self._backplane.list_values(KIND)
+        kept = [token for token in map(_decode, stored.values()) if is_agent(token.user)]
         return sorted(kept, key=lambda token: token.created_s)
 
     async def forget(self, user: str, token_id: str) -> None:

@@ -3,7 +3,7 @@
 import type { SessionInfo } from "./api.ts";
 import type { HttpApi } from "./http_api.ts";
 
-export type GrantedRole = "owner" | "editor" | "viewer";
+export type GrantedRole = "owner" | "editor" | "viewer" | "agent";
 
 export interface MemberInfo {
   user: string;
@@ -13,7 +13,7 @@ export interface MemberInfo {
 /** `uses_left` null lets in any number of people. */
 export interface InvitationInfo {
   id: string;
-  role: GrantedRole;
+  role: "editor" | "viewer";
   made_by: string;
   expires_s: number;
   uses_left: number | null;

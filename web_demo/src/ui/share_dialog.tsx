@@ -97,15 +97,17 @@ interface MemberProps {
 }
 
 function Member({ member, mine, fixed, editable, onGrant, onRemove }: MemberProps): JSX.Element {
-  const { app, people } = words();
+  const { app, people, roles: names } = words();
   const { roles } = people.share;
+  const isAgent = member.role === "agent";
+  const chosen = editable && !fixed && !isAgent;
   return (
     <li data-testid="member" data-user={member.user} data-role={member.role}>
       <span class="names">
         <span dir="auto">{mine ? `${member.user} (${app.you})` : member.user}</span>
-        {(fixed || !editable) && <small>{roles[member.role]}</small>}
+        {!chosen && <small>{member.role === "agent" ? names.agent : roles[member.role]}</small>}
       </span>
-      {!fixed && editable && (
+      {chosen && (
         <select
           class="input"
           aria-label={people.share.role(member.user)}

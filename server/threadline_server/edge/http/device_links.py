@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from threadline.errors import Forbidden
 from threadline.ids import SessionId
 from threadline_server.edge.access import Access
-from threadline_server.edge.authentication import Principal
+from threadline_server.edge.authentication import Principal, Proof
 from threadline_server.edge.device_links import DeviceLink, DeviceLinks, Stage
 from threadline_server.edge.http.caller import Caller
 from threadline_server.edge.http.errors import documented
@@ -102,6 +103,8 @@ def device_link_routes(
     )
     async def make(me: Me, new: NewLink | None = None) -> LinkMade:
         """Make a code with which another device of the caller signs in, once the caller confirms it."""
+        if me.proof is Proof.SERVICE:
+            raise Forbidden("A key links no devices: they would outlive it.")
         session = "" if new is None else new.session
         if session:
             await access.look_up(SessionId(session), me)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from threadline.errors import Forbidden
+from threadline.ids import agent_user
 from threadline_server.edge.access_watch import AccessWatch
 from threadline_server.edge.authentication import Principal, Proof
 from threadline_server.edge.http.caller import Caller
@@ -31,6 +32,11 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: str = Field(min_length=1, max_length=128)
+    agent: str = Field(
+        default="",
+        pattern="^[A-Za-z0-9._:@-]{0,96}$",
+        description="Name of the agent that comes with it, instead of the caller. Operators only.",
+    )
     expires_in_s: int | None = Field(default=None, ge=60, le=10 * YEAR_S)
 
 
@@ -38,6 +44,7 @@ class KeyView(BaseModel):
     """`kind` is `service` for a key, `device` for a linked device; `current`: it is what the caller uses."""
 
     id: str
+    user: str
     label: str
     kind: str
     created_s: float
@@ -110,24 +117,36 @@ def identity_routes(
 
     @router.post("/keys", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.TOO_MANY_REQUESTS))
     async def make_key(caller: By, new: NewKey) -> KeyMade:
-        """A key for a service that acts as the caller. It is asked for by a person, who signed in."""
+        """A key for a service that acts as the caller, who signed in; operators make those of agents."""
         if caller.proof in (Proof.SERVICE, Proof.DEVICE):
             raise Forbidden("A key or a linked device makes no keys: they would outlive it. Sign in first.")
-        made, token = await kept.issue(caller, TokenKind.SERVICE, new.label, new.expires_in_s)
-        audit.record("key.made", by=caller.user, key=made.id)
+        holder = caller
+        if new.agent:
+            if caller.user not in may_revoke_all:
+                raise Forbidden("Operators make the keys of agents: whoever has one speaks as that agent.")
+            holder = Principal(agent_user(new.agent), new.agent)
+        made, token = await kept.issue(holder, TokenKind.SERVICE, new.label, new.expires_in_s)
+        audit.record("key.made", by=caller.user, key=made.id, user=holder.user)
         return KeyMade(**key_view(made).model_dump(), token=token)
 
     @router.get("/keys", responses=documented())
     async def keys(caller: By) -> KeyList:
-        """The caller's keys and linked devices."""
-        return KeyList(keys=[key_view(each, caller) for each in await kept.of_user(caller.user)])
+        """The caller's keys and linked devices; for operators those of agents too."""
+        found = await kept.of_user(caller.user)
+        if caller.user in may_revoke_all:
+            found += await kept.of_agents()
+        return KeyList(keys=[key_view(each, caller) for each in found])
 
     @router.delete(
         "/keys/{key}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.NOT_FOUND)
     )
     async def revoke_key(caller: By, key: Annotated[str, Path(max_length=64)]) -> None:
         """End a key or a linked device, and what is open with it."""
-        await kept.forget(caller.user, key)
+        of_agents = await kept.of_agents() if caller.user in may_revoke_all else []
+        if any(each.id == key for each in of_agents):
+            await kept.drop(key)
+        else:
+            await kept.forget(caller.user, key)
         audit.record("key.revoked", by=caller.user, key=key)
         await watch.revoke(Subject.TOKEN, key)
 
@@ -158,6 +177,7 @@ def _is_own(me: Principal, wanted: Revocation) -> bool:
 def key_view(kept: KeptToken, caller: Principal | None = None) -> KeyView:
     return KeyView(
         id=kept.id,
+        user=kept.user,
         label=kept.label,
         kind=kept.kind,
         created_s=kept.created_s,

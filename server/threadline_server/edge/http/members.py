@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from threadline.actors import Role
 from threadline.errors import Forbidden, LimitExceeded
-from threadline.ids import SessionId, parse_user_id
+from threadline.ids import SessionId, is_agent, parse_member_id
 from threadline_server.backplane.base import Backplane, SessionRecord
 from threadline_server.edge.access import Access
 from threadline_server.edge.access_watch import AccessWatch
@@ -22,7 +22,7 @@ from threadline_server.telemetry.audit import Audit
 MAX_MEMBERS = 1_000
 DAY_S = 24 * 3600
 
-GrantedRole = Literal["owner", "editor", "viewer"]
+GrantedRole = Literal["owner", "editor", "viewer", "agent"]
 UserPath = Annotated[str, Path(pattern=NAME_PATTERN, description="The member's user name.")]
 
 _FOR_ONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -40,6 +40,8 @@ class Members(BaseModel):
 
 
 class Grant(BaseModel):
+    """`agent` is for agents, whose names begin with `agent:`, and the others are for people."""
+
     model_config = ConfigDict(extra="forbid")
 
     role: GrantedRole
@@ -113,6 +115,8 @@ def member_routes(
     async def grant(me: Me, session: SessionPath, user: UserPath, wanted: Grant) -> Members:
         """Grant a role, or another one; live devices of the member have it at once. Owners only."""
         record = await owned(session, me)
+        if is_agent(user) is not (Role(wanted.role) is Role.AGENT):
+            raise Forbidden("The role agent is for agents, and agents get no other.")
         if user not in record.members and len(record.members) >= MAX_MEMBERS:
             raise LimitExceeded(f"A session has at most {MAX_MEMBERS} members.")
         await change(record, me, _user(user), wanted.role)
@@ -165,6 +169,8 @@ def member_routes(
     @router.post("/invitations/accept", responses=documented(*_FOR_ONE))
     async def accept(me: Me, acceptance: Acceptance) -> SessionView:
         """Join a session by the code of an invitation."""
+        if is_agent(me.user):
+            raise Forbidden("Invitations are for people; owners grant agents their role.")
         record, role = await invitations.accept(acceptance.code, me)
         audit.record("invitation.accepted", by=me.user, session=record.id, role=role)
         await watch.session_changed(record.id)
@@ -191,6 +197,6 @@ def invitation_view(made: Invitation) -> InvitationView:
 
 def _user(user: str) -> str:
     try:
-        return parse_user_id(user)
+        return parse_member_id(user)
     except ValueError as error:
         raise Forbidden(str(error)) from error
