@@ -12,7 +12,8 @@ import contextlib
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 from websockets.asyncio.client import ClientConnection
@@ -140,6 +141,21 @@ class Connection:
     async def _attempt(self) -> None:
         try:
             await self.token.refresh()
+            async with self._opened() as socket:
+                await self._use(socket)
+        except ConnectionClosed as error:
+            self._ended(error)
+        except InvalidStatus as error:
+            self._not_admitted(error.response.status_code)
+        except InvalidURI as error:
+            raise ConfigurationError(f"{self.url} is not the address of a server.") from error
+        except (OSError, TimeoutError, InvalidHandshake, ProtocolError, Unauthorized) as error:
+            self._failed(str(error) or type(error).__name__)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[ClientConnection]:
+        socket: ClientConnection | None = None
+        try:
             async with open_socket(
                 self.url,
                 ssl=self._tls,
@@ -150,15 +166,10 @@ class Connection:
                 ping_timeout=PING_EVERY_S,
                 close_timeout=CLOSE_TIMEOUT_S,
             ) as socket:
-                await self._use(socket)
-        except ConnectionClosed as error:
-            self._ended(error)
-        except InvalidStatus as error:
-            self._not_admitted(error.response.status_code)
-        except InvalidURI as error:
-            raise ConfigurationError(f"{self.url} is not the address of a server.") from error
-        except (OSError, TimeoutError, InvalidHandshake, ProtocolError, Unauthorized) as error:
-            self._failed(str(error) or type(error).__name__)
+                yield socket
+        finally:
+            if socket is not None:
+                socket.transport.abort()  # it is closed, unless this was cancelled while it said goodbye
 
     async def _pause(self) -> None:
         self._hurry.clear()

@@ -131,7 +131,8 @@ class Connections:
 
     async def _retire(self, socket: Connection) -> None:
         await socket.say_farewell(RETIRE_TIMEOUT_S)
-        self._running[socket].cancel()
+        if (running := self._running.get(socket)) is not None:
+            running.cancel()
 
     def _changed(self) -> None:
         self.on_change()

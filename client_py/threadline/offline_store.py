@@ -75,8 +75,9 @@ class OfflineStore:
         waiting, self._waiting = self._waiting, {}
         if not waiting:
             return
+        file = self._opened  # bound here: a write that nobody waits for any more is still made before `close`
         try:
-            await self._on_thread(lambda: self._opened.write(waiting))
+            await self._on_thread(lambda: file.write(waiting))
         except StoreError:
             self._put_back(waiting)
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -100,3 +102,26 @@ async def test_a_copy_set_aside_leaves_the_document_empty(tmp_path: Path) -> Non
         assert await store.list_set_aside() == [aside]
         await store.remove_set_aside("trip")
         assert await store.list_set_aside() == []
+
+
+@pytest.mark.asyncio
+async def test_a_write_that_nobody_waits_for_is_made_before_the_file_is_closed(
+    tmp_path: Path,
+) -> None:
+    replica = Replica()
+    async with opened(tmp_path / "s.sqlite") as store:
+        free = threading.Event()
+        store._thread.submit(free.wait)  # the disk is slow
+        replica.on_update = lambda update: store.keep("trip", update)
+        replica.doc.get("state", type=Map)["/k"] = "kept"
+        writing = asyncio.create_task(store.flush())
+        await asyncio.sleep(0)
+        writing.cancel()
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0)
+        free.set()
+        await closing
+    async with opened(tmp_path / "s.sqlite") as store:
+        copy = await store.load("trip")
+        assert copy is not None
+        assert len(copy.updates) == 1
