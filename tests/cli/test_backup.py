@@ -111,7 +111,7 @@ async def test_nothing_that_is_there_is_overwritten(
     copy = tmp_path / "copy"
     assert await threadline("backup", copy, "--data", tmp_path / "data") is Exit.DONE
     assert await threadline("backup", copy, "--data", tmp_path / "data") is Exit.FAILED
-    assert "is there already" in capsys.readouterr().err
+    assert "is there already" in " ".join(capsys.readouterr().err.split())
     assert await threadline("restore", copy, "--data", tmp_path / "data") is Exit.FAILED
     assert await threadline("backup", tmp_path / "x", "--data", tmp_path / "none") is Exit.FAILED
     assert await threadline("restore", tmp_path / "none", "--data", tmp_path / "y") is Exit.FAILED
