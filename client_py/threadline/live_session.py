@@ -16,7 +16,7 @@ from threadline.channel import Phase, Stopped
 from threadline.device_copy import DeviceCopy
 from threadline.document.companion import CompanionDocument
 from threadline.document.intents import Intent, OnBusy, RunIntent, TitleIntent, write_intent
-from threadline.document.messages import Author, Message, MessageStatus
+from threadline.document.messages import Message
 from threadline.document.rules import SESSION_RULES
 from threadline.document.session_document import SessionDocument
 from threadline.document.values import to_json
@@ -24,16 +24,17 @@ from threadline.errors import ConfigurationError, ReplicaRejected, SessionClosed
 from threadline.guard import RuleGuard
 from threadline.http_api import Unreachable
 from threadline.ids import COMPANION_OF_ME, new_entry_id
+from threadline.live_scribe import LiveScribe
 from threadline.presence import Presence
 from threadline.protocol import close_codes
 from threadline.protocol.notices import Hello, Notice
-from threadline.recovery import Recovery, check_message, replay
+from threadline.recovery import Recovery, replay
 from threadline.refusals import error_of
 from threadline.run import Run
 from threadline.saved import Saved
 from threadline.session import Session
 from threadline.sharing import DAY_S
-from threadline.transcript import CompactionRequest, NewMessage, compaction_of
+from threadline.transcript import NewMessage
 
 if TYPE_CHECKING:
     from threadline.client import Client
@@ -77,11 +78,10 @@ class LiveSession(Session):
         self._recovering = False
         self._misfit = ""
         self.opening: asyncio.Future[None] | None = None
-        self._last_created_ms = 0
-        self._compactions: list[asyncio.Future[None]] = []
         self._main = self._copy(session_id)
         self._mine = self._copy(session_id + COMPANION_OF_ME)
         self._guard = RuleGuard(SESSION_RULES, self._writer, lambda: self._main.replica.client_id)
+        self._words = LiveScribe(self, client, self._guard)
         self._show()
 
     def _copy(self, name: str) -> DeviceCopy:
@@ -228,7 +228,7 @@ class LiveSession(Session):
 
     def ask(self, make: Callable[[Asked], Intent]) -> str:
         """Write an intent and give back its id. Raises Refused, NotSerializable."""
-        self._check_open()
+        self.check_open()
         intent = make({"id": new_entry_id(self.user_id), "device": self.device, "at": self._now_ms()})
         self._guard.write(("intents", intent.id), write_intent(intent))
         self.document.intents.add(intent)
@@ -306,13 +306,12 @@ class LiveSession(Session):
         transcript that was assigned.
         """
         async with asyncio.timeout(timeout_s):
-            for compaction in (waiting := list(self._compactions)):
-                await compaction
-            self._compactions = [each for each in self._compactions if each not in waiting]
-            await self._channels_saved()
+            await self._words.assigned()
+            await self.written()
         self._modified = False
 
-    async def _channels_saved(self) -> None:
+    async def written(self) -> None:
+        """As `saved`, but for what was put into this device's replicas alone."""
         main, mine, refusals = self._main.channel, self._mine.channel, self._refusals
         versions = main.version, mine.version
 
@@ -462,72 +461,17 @@ class LiveSession(Session):
 
     def _writer(self) -> Actor:
         """Who writes; nobody does into a session that was closed."""
-        self._check_open()
+        self.check_open()
         return self.actor
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raises why the session was left, once it was."""
         if self._closed:
             raise self._error()
 
     def _write_message(self, role: str, content: str, fields: Mapping[str, Any]) -> Message:
-        """A message without a place: the server gives it one when it is admitted."""
-        self._check_open()
-        message = Message(
-            id=new_entry_id(self.user_id),
-            role=role,
-            author=Author(self.user_id, self.device, str(fields.get("name", ""))),
-            created_at=self._next_created_ms(),
-            text=content,
-        )
-        check_message(self._guard, message)
-        options = {name: fields[name] for name in ("data", "attachments", "run", "parent") if name in fields}
-        return self.messages.create(
-            message.id,
-            role=role,
-            author=message.author,
-            created_at=message.created_at,
-            text=content,
-            **options,
-        )
+        self.check_open()
+        return self._words.write(role, content, fields)
 
     def _assign(self, wanted: list[Message | NewMessage]) -> None:
-        """An owner's is made by the server, which may move what others said; `saved` waits for it. Others can
-        retract their own messages alone, and add messages of people. Raises Refused, SessionError.
-        """
-        if self.role is Role.OWNER:
-            request = compaction_of(self.messages, wanted)
-            self._compactions.append(self._client.later(self._compact(request)))
-        else:
-            self._assign_own(wanted)
-
-    async def _compact(self, request: CompactionRequest) -> None:
-        await self.joined()
-        await self._channels_saved()
-        inserted = await self._client.sessions.compact(
-            self.id, retract=request.retract, insert=request.insert
-        )
-        gone = set(request.retract)
-        await self.until(
-            lambda: gone.isdisjoint(self.messages.ids()) and all(name in self.messages for name in inserted)
-        )
-
-    def _assign_own(self, wanted: list[Message | NewMessage]) -> None:
-        kept = {item.id for item in wanted if isinstance(item, Message)}
-        dropped = [message_id for message_id in self.messages.ids() if message_id not in kept]
-        for message_id in dropped:
-            self._guard.write(("messages", message_id, "status"), MessageStatus.RETRACTED)
-        with self.document.transaction():
-            for message_id in dropped:
-                self.messages.set_status(message_id, MessageStatus.RETRACTED)
-            for item in wanted:
-                if not isinstance(item, Message):
-                    self._add_new({"role": "user", "content": item} if isinstance(item, str) else item)
-
-    def _add_new(self, fields: Mapping[str, Any]) -> None:
-        rest = {name: value for name, value in fields.items() if name not in ("role", "content")}
-        self._write_message(str(fields.get("role", "user")), str(fields.get("content", "")), rest)
-
-    def _next_created_ms(self) -> int:
-        """Strictly rising, because unsent messages stand in this order."""
-        self._last_created_ms = max(self._now_ms(), self._last_created_ms + 1)
-        return self._last_created_ms
+        self._words.assign(wanted)
