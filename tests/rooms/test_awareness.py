@@ -9,7 +9,7 @@ from tests.rooms.houses import House, until
 from threadline.actors import Actor, Role
 from threadline.protocol import close_codes
 from threadline.protocol.awareness import AwarenessEntry, decode_awareness, encode_awareness
-from threadline_server.rooms.awareness import Awareness, identified
+from threadline_server.rooms.awareness import BURST_S, Awareness, identified
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.options import RoomOptions
 
@@ -204,3 +204,56 @@ async def test_silent_devices_expire_with_the_sweep(house: House) -> None:
     house.now_s += OPTIONS.awareness_expiry_s + 1
     await house.rooms.sweep()
     await until(lambda: laptop.users_present() == [])
+
+
+def test_of_a_flood_the_newest_is_relayed_a_little_later() -> None:
+    options = RoomOptions(awareness_per_second=10.0)
+    awareness, eve, ada = Awareness(options), Holder("eve"), Holder("ada")
+    relayed = 0
+    for clock in range(1, 201):
+        awareness.receive(eve, entries((1, clock, {"at": clock})), 0)
+        relayed += awareness.take_changed() is not None
+    assert relayed == BURST_S * 10
+    assert (awareness.late, awareness.delayed) == (True, 180)
+    awareness.receive(ada, entries((2, 1, {})), 0)
+    assert told(awareness.take_changed()) == [(2, 1, True)], "others are not held up"
+    awareness.release(0)
+    assert awareness.take_changed() is None
+    awareness.release(0.2)
+    changed = awareness.take_changed()
+    assert changed is not None
+    assert decode_awareness(changed)[0].state == {"at": 200, **identified({}, eve.actor)}
+    assert not awareness.late
+    everyone = awareness.everyone()
+    assert everyone is not None and told(everyone) == [(1, 200, True), (2, 1, True)]
+
+
+def test_whoever_leaves_in_a_flood_is_gone_at_once() -> None:
+    awareness, eve = Awareness(RoomOptions(awareness_per_second=10.0)), Holder("eve")
+    for clock in range(1, 101):
+        awareness.receive(eve, entries((1, clock, {})), 0)
+    awareness.take_changed()
+    awareness.leave(eve)
+    assert told(awareness.take_changed()) == [(1, 100, False)]
+    assert not awareness.late
+    awareness.receive(eve, entries((1, 101, {})), 0)
+    assert told(awareness.take_changed()) == [(1, 101, True)]
+
+
+@pytest.mark.asyncio
+async def test_what_was_delayed_arrives_in_the_end(house: House) -> None:
+    room = await house.room()
+    eve, ada = Device("eve").join(room), Device("ada").join(room)
+    for number in range(200):
+        eve.announce(at=number)
+    client = eve.doc.client_id
+
+    def last() -> object:
+        entry = ada.present.get(client)
+        return None if entry is None or entry.state is None else entry.state["at"]
+
+    await until(lambda: last() is not None)
+    assert last() != 199
+    house.now_s += 1.0
+    await until(lambda: last() == 199)
+    assert house.rooms.host.counts.presence_delayed > 0

@@ -7,6 +7,7 @@
   One that has written in the document is its user's for good; one that has not is kept for who announced it.
 * `user`, `role`, `device` and `name` of a state are what the server knows of the member. Where a device keeps
   an object under `user`, as editors with cursors do, its `id` and `name` are set instead.
+* Of a member that announces more than a person can, the newest is relayed, a little later.
 * The sender gets its own entries back: stock clients take silence for a dead connection.
 * States of other nodes' members come through the backplane, already stamped there.
 
@@ -30,6 +31,9 @@ from threadline.protocol.awareness import (
 from threadline.protocol.limits import Limits
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.options import RoomOptions
+
+BURST_S = 2.0
+"""How much of its rate a member may use at once."""
 
 OwnerOf: TypeAlias = Callable[[int], str | None]
 
@@ -55,9 +59,22 @@ class Present:
 
 
 class Awareness:
-    """What is known, and what changed since the last `take_*`. Times are seconds of a monotonic clock."""
+    """What is known, and what changed since the last `take_*`. Times are seconds of a monotonic clock.
 
-    __slots__ = ("_changed", "_departed", "_everyone", "_options", "_present", "_to_nodes")
+    delayed:  changes that were not relayed at once, because their member makes too many
+    """
+
+    __slots__ = (
+        "_changed",
+        "_departed",
+        "_due_s",
+        "_everyone",
+        "_late",
+        "_options",
+        "_present",
+        "_to_nodes",
+        "delayed",
+    )
 
     def __init__(self, options: RoomOptions) -> None:
         self._options = options
@@ -66,6 +83,9 @@ class Awareness:
         self._changed: dict[int, bytes] = {}
         self._to_nodes: dict[int, bytes] = {}
         self._everyone: bytes | None = None
+        self._due_s: dict[Contributor, float] = {}
+        self._late: set[int] = set()
+        self.delayed = 0
 
     def __len__(self) -> int:
         return len(self._present)
@@ -108,6 +128,7 @@ class Awareness:
 
     def leave(self, holder: Contributor) -> None:
         """A member is gone: so is everything it announced."""
+        self._due_s.pop(holder, None)
         for client, known in list(self._present.items()):
             if known.holder is holder:
                 self._remove(client, known, known.clock)
@@ -117,6 +138,30 @@ class Awareness:
         for client, known in list(self._present.items()):
             if known.seen_s < before:
                 self._remove(client, known, known.clock)
+
+    @property
+    def late(self) -> bool:
+        """Whether something is to be relayed by `release`."""
+        return bool(self._late)
+
+    def release(self, now_s: float) -> None:
+        """Relay the newest of what was too much, as far as there is room again."""
+        for client in tuple(self._late):
+            known = self._present[client]
+            if known.holder is None or self._in_time(known.holder, now_s):
+                self._late.discard(client)
+                self._tell(client, known.encoded, to_nodes=known.holder is not None)
+
+    def _in_time(self, holder: Contributor, now_s: float) -> bool:
+        """Whether one more change of this member is relayed now; it is counted if so."""
+        rate = self._options.awareness_per_second
+        if not rate:
+            return True
+        due_s = max(self._due_s.get(holder, now_s), now_s)
+        if due_s - now_s >= BURST_S:
+            return False
+        self._due_s[holder] = due_s + 1.0 / rate
+        return True
 
     def everyone(self) -> bytes | None:
         """An awareness update with all that are here, None when nobody is."""
@@ -179,17 +224,25 @@ class Awareness:
         state = parse_state(text)
         if state is not None:
             entry = AwarenessEntry(client, clock, identified(state, holder.actor))
-            self._put(client, Present(clock, encode_entry(entry), holder.actor.user, holder, now_s))
+            present = Present(clock, encode_entry(entry), holder.actor.user, holder, now_s)
+            self._put(client, present, self._in_time(holder, now_s))
 
-    def _put(self, client: int, present: Present) -> None:
+    def _put(self, client: int, present: Present, in_time: bool = True) -> None:
         if client not in self._present and len(self._present) >= self._options.max_present_devices:
             return
         self._present[client] = present
         self._departed.pop(client, None)
-        self._tell(client, present.encoded, to_nodes=present.holder is not None)
+        if in_time:
+            self._late.discard(client)
+            self._tell(client, present.encoded, to_nodes=present.holder is not None)
+        else:
+            self._late.add(client)
+            self._everyone = None
+            self.delayed += 1
 
     def _remove(self, client: int, known: Present, clock: int) -> None:
         del self._present[client]
+        self._late.discard(client)
         self._departed[client] = clock
         if len(self._departed) > self._options.max_departed:
             del self._departed[next(iter(self._departed))]

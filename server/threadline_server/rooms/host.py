@@ -36,6 +36,7 @@ class Counts:
     caught_up: int = 0
     recoveries: int = 0
     second_looks: int = 0
+    presence_delayed: int = 0
     compactions: int = 0
     compaction_failures: int = 0
     loads: int = 0

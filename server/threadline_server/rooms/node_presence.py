@@ -44,7 +44,21 @@ class NodePresence:
 
     def receive(self, contributor: Contributor, data: bytes, owner: OwnerOf) -> bytes | None:
         """As `Awareness.receive`; the flush relays what changed. Raises MalformedFrame."""
-        return self._made().receive(contributor, data, self._host.now_s(), owner)
+        awareness = self._made()
+        delayed = awareness.delayed
+        answer = awareness.receive(contributor, data, self._host.now_s(), owner)
+        self._host.counts.presence_delayed += awareness.delayed - delayed
+        return answer
+
+    @property
+    def late(self) -> bool:
+        """Whether something waits for `release`."""
+        return self._awareness is not None and self._awareness.late
+
+    def release(self) -> None:
+        """Relay with the next flush what was too much before."""
+        if self._awareness is not None:
+            self._awareness.release(self._host.now_s())
 
     def user_of(self, client: int) -> str | None:
         """Whose device announced this client id, None for one that is not here."""

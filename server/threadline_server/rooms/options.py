@@ -45,6 +45,10 @@ class RoomOptions:
     max_awareness_per_member: int = 16
     """Client ids that one member may announce."""
 
+    awareness_per_second: float = 30.0
+    """Presence changes of one member a second that are relayed at once, after two seconds' worth; of what is
+    above the newest is relayed a little later. 0 relays everything."""
+
     max_departed: int = 256
     """Clocks of departed devices that a room remembers, so that one that comes back is seen at once."""
 

@@ -8,6 +8,7 @@ more than that. The way through the log is `RoomLog`'s; this is the side of the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,9 @@ from threadline_server.rooms.second_look import SecondLook
 _READ_AT_ONCE = 500
 
 _NOBODY: set[Any] = set()
+PRESENCE_DELAY_S = 0.1
+"""How long presence waits that came too fast."""
+
 """Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
 
 
@@ -58,6 +62,7 @@ class Room:
         "_followings",
         "_gapped",
         "_held",
+        "_releasing",
         "closed",
         "compacting",
         "dirty",
@@ -85,6 +90,7 @@ class Room:
         self._gapped: set[Seat] = _NOBODY
         self._held: set[Contributor] = _NOBODY
         self._followings: tuple[Following, ...] = ()
+        self._releasing = False
 
     def start(self) -> None:
         """Follow the log and listen to other nodes; called once, by who made the room."""
@@ -273,7 +279,23 @@ class Room:
             return
         if answer is not None:
             member.write(member.encoder.awareness(answer))
+        if self.presence.late:
+            self._release_presence_soon()
         self.mark_dirty()
+
+    def _release_presence_soon(self) -> None:
+        if not self._releasing:
+            self._releasing = True
+            asyncio.get_running_loop().call_later(PRESENCE_DELAY_S, self._release_presence)
+
+    def _release_presence(self) -> None:
+        self._releasing = False
+        if self.closed is not None:
+            return
+        self.presence.release()
+        self.mark_dirty()
+        if self.presence.late:
+            self._release_presence_soon()
 
     def receive_awareness_query(self, member: Member) -> None:
         """Answer with everyone who is here."""
@@ -380,6 +402,8 @@ class Room:
     def announce(self, witness: Witness, entries: bytes) -> None:
         """Presence of a replica inside the process."""
         self.presence.receive(witness, entries, self.log.gate.owner)
+        if self.presence.late:
+            self._release_presence_soon()
         self.mark_dirty()
 
     def _note_gap(self, seat: Seat, *, gap: bool, whole: bool) -> None:
