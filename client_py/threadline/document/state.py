@@ -274,7 +274,7 @@ class FlatState:
 
     def has_expiring(self) -> bool:
         """Whether any key expires, now or later."""
-        return any(key.endswith("/" + EXPIRY_MARK) for key in self._map)
+        return any(key.endswith("/" + EXPIRY_MARK) for key in keys_of(self._map))
 
     def expired(self, now_ms: int) -> list[str]:
         """Top-level keys whose time is over."""
