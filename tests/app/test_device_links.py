@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -41,7 +42,9 @@ def test_codes_have_more_than_fifty_bits() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_phone_is_linked_used_listed_and_revoked(tmp_path: Path) -> None:
+async def test_a_phone_is_linked_used_listed_and_revoked(
+    tmp_path: Path, figures: Callable[[str], None]
+) -> None:
     async with (
         guarded_node(tmp_path, **FAST) as server,
         threadline.connect(server.url, token=token_of("ada"), device="Laptop") as laptop,
@@ -59,7 +62,7 @@ async def test_a_phone_is_linked_used_listed_and_revoked(tmp_path: Path) -> None
         began_s = time.monotonic()
         await laptop.devices.revoke(device.id)
         assert await ended(phone) == "unauthorized"
-        print(f"a revoked device was out after {time.monotonic() - began_s:.2f} s")
+        figures(f"a signed off device was out after {time.monotonic() - began_s:.2f} s")
         await phone.leave()
         async with api_of(server, "", token=linked.token) as gone:
             assert (await gone.get("/api/v1/sessions")).status_code == 401
