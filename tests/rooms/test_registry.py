@@ -200,6 +200,35 @@ async def test_a_session_that_fails_again_and_again_is_set_aside(
         assert (await house.rooms.open(TRIP)).closed is None
 
 
+class Unwritable(Device):
+    """A member that breaks its promise: `write` raises once `broken`."""
+
+    broken = False
+
+    def write(self, data: bytes) -> None:
+        if self.broken:
+            raise RuntimeError("the handler is closed")
+        super().write(data)
+
+
+@pytest.mark.asyncio
+async def test_a_room_that_fails_in_its_round_is_loaded_again_and_the_others_stay(house: House) -> None:
+    room, other = await house.room(), await house.room("other")
+    phone, laptop = Unwritable(), Device()
+    phone.join(room)
+    laptop.join(other)
+    room.receive_update(phone, bytes.fromhex("00012a010264"), whole=False)  # deletes what nobody knows
+    seat = room.seats[phone]
+    seat.expected = ()  # as if it had answered, and still lacked it
+    room._gapped.add(seat)
+    phone.broken = True
+    house.now_s += 2
+    await house.rooms.sweep()
+    assert room.closed is close_codes.ROOM_RELOADED
+    assert other.closed is None
+    assert house.reports.pop().startswith("A room failed in its round")
+
+
 @pytest.mark.asyncio
 async def test_companions_have_rules_of_their_own(house: House) -> None:
     await house.create()

@@ -179,9 +179,14 @@ class Replica:
         return Difference(self._complete, tuple(self._recent), self._frames)
 
     def update_from(self, state_vector: bytes) -> bytes:
+        """Raises ReplicaBroken."""
         transaction = self._raw.create_transaction()
         try:
             return self._raw.get_update(transaction, state_vector)
+        except BaseException as error:
+            if type(error).__name__ != _PANIC:
+                raise
+            raise ReplicaBroken("The document library failed to encode a session.") from error
         finally:
             transaction.drop()
 
