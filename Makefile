@@ -1,6 +1,7 @@
 # make demo    the product in one process: server, worker and web page
 # make check   formatters, linters and type checkers, Python and TypeScript
-# make test    every test of both languages, with a short run of the fault tests
+# make test    every test of both languages, with a short run of the fault tests; what came of the rows is then
+#              printed by `.venv/bin/python -m tests.rows .make/rows.json`
 # make bench   side-by-side benchmarks            (QUICK=1 for the main rows)
 # make compiled  the hot modules through mypyc, where a C compiler is; `make test COMPILED=1` tests those
 # make faults  the fault tests at full length
@@ -39,7 +40,7 @@ check: .make/python .make/web-packages
 
 test: .make/python .make/web .make/node-tests .make/system $(if $(COMPILED),.make/compiled)
 	cd web_demo && $(WITH_NODE_HERE) npm test --silent
-	$(WITH_NODE) $(if $(COMPILED),PYTHONPATH=build/compiled) $(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
+	$(WITH_NODE) $(if $(COMPILED),PYTHONPATH=build/compiled) $(BIN)/python -m pytest $(IN_PARALLEL) --row-results .make/rows.json $(ARGS)
 
 bench: .make/python .make/system .make/compiled .make/bench-programs .make/bench-data .make/bench-peers
 	$(WITH_NODE) $(BIN)/python bench/run.py $(if $(QUICK),--quick) $(ARGS)

@@ -1,7 +1,7 @@
-"""Which tests show which rows of the table of capabilities: `python -m tests.rows [--write] [RESULTS]`.
+"""Which tests show which rows of the table of capabilities: `python -m tests.rows [--write] [RESULTS ...]`.
 
 A test names its rows, `@pytest.mark.row("S4-25", "S4-26")`. This reads the marks from the source, prints row
-and tests, and with `--write` puts them into `docs/capabilities.md`. Given the file of `pytest --row-results`,
+and tests, and with `--write` puts them into `docs/capabilities.md`. Given files of `pytest --row-results`,
 as `make rows` does, it prints every row with its tests and what came of them; 1 where a row is open.
 """
 
@@ -102,7 +102,7 @@ def main() -> int:
         for row, tests in marked().items():
             print(row, *(f"{path}::{name}" for path, name in tests), sep="\n    ")
         return 0
-    results = results_in(Path(arguments[0]))
+    results = {test: result for path in arguments for test, result in results_in(Path(path)).items()}
     print("\n".join(told(results)))
     return 1 if any(standing(row, results) != "passed" for row in rows_of_the_table()) else 0
 
