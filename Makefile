@@ -47,8 +47,8 @@ bench: .make/python .make/system .make/compiled .make/bench-programs .make/bench
 
 compiled: .make/compiled
 
-faults: .make/python .make/system
-	$(BIN)/python -m pytest tests/faults tests/attacks tests/backplane --kills 200 --full -s $(ARGS)
+faults: .make/python .make/node-tests .make/system
+	$(WITH_NODE) $(BIN)/python -m pytest tests/faults tests/attacks tests/backplane --kills 200 --full -s $(ARGS)
 
 rows: .make/python .make/web .make/node-tests .make/system
 	-$(WITH_NODE) $(BIN)/python -m pytest -q -m row $(IN_PARALLEL) --row-results .make/rows.json $(ARGS)
