@@ -5,6 +5,7 @@
 # make bench   side-by-side benchmarks            (QUICK=1 for the main rows)
 # make compiled  the hot modules through mypyc, where a C compiler is; `make test COMPILED=1` tests those
 # make faults  the fault tests at full length
+# make soak    an hour of a node compressed, leaks, 10,000 idle devices, a storm of 5,000 that come back
 # make rows    every row of docs/capabilities.md with its tests and what comes of them
 # make mutations  break what forty rows promise, one at a time, and see their tests notice (ROWS="S0-8 S4-30" for some)
 # make docs    the documentation as a site, in build/docs
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo check test bench compiled faults docs mutations rows wheel clean
+.PHONY: demo check test bench compiled faults docs mutations rows soak wheel clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -49,6 +50,9 @@ compiled: .make/compiled
 
 faults: .make/python .make/node-tests .make/system
 	$(WITH_NODE) $(BIN)/python -m pytest tests/faults tests/attacks tests/backplane --kills 200 --full -s $(ARGS)
+
+soak: .make/python .make/web
+	$(BIN)/python -m pytest tests/soak tests/shipping --full $(ARGS)
 
 rows: .make/python .make/web .make/node-tests .make/system
 	-$(WITH_NODE) $(BIN)/python -m pytest -q -m row $(IN_PARALLEL) --row-results .make/rows.json $(ARGS)
@@ -143,4 +147,5 @@ PYCRDT_WEBSOCKET := pycrdt-websocket==0.16.5 uvicorn[standard]==0.54.0
 	@mkdir -p .make
 	@command -v redis-server >/dev/null || { $(APT_INSTALL) redis-server; }
 	@command -v chromium >/dev/null || { $(APT_INSTALL) chromium; }
+	@command -v faketime >/dev/null || { $(APT_INSTALL) faketime; } || echo "No libfaketime: clocks are not set." >&2
 	@touch $@

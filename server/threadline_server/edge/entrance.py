@@ -12,6 +12,7 @@ from threadline.protocol.hocuspocus import Authenticate
 from threadline.protocol.limits import Limits
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.connections import Connections
+from threadline_server.edge.handshakes import Handshakes
 from threadline_server.edge.occupancy import Occupancy
 
 Work: TypeAlias = Callable[[str, Authenticate], Coroutine[Any, Any, None]]
@@ -37,18 +38,21 @@ class Entrance:
         self.users = users or Occupancy("", 0)
         self.addresses = addresses or Occupancy("", 0)
         self._tasks = tasks
+        self._openings = Handshakes()
 
     @property
     def limits(self) -> Limits:
         return self.connections.limits
 
     def spawn(self, work: Work, name: str, message: Authenticate) -> asyncio.Task[None]:
-        return self._tasks.create_task(_guarded(work, name, message))
+        return self._tasks.create_task(self._guarded(work, name, message))
 
-
-async def _guarded(work: Work, name: str, message: Authenticate) -> None:
-    """An error that nobody foresaw ends the opening of one document, not the node."""
-    try:
-        await work(name, message)
-    except Exception as error:  # noqa: BLE001 - the edge of the process
-        _log.error("a document could not be opened", exc_info=error)
+    async def _guarded(self, work: Work, name: str, message: Authenticate) -> None:
+        """An error that nobody foresaw ends the opening of one document, not the node."""
+        place = await self._openings.turn()
+        try:
+            await work(name, message)
+        except Exception as error:  # noqa: BLE001 - the edge of the process
+            _log.error("a document could not be opened", exc_info=error)
+        finally:
+            place.leave()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import structlog
 from starlette.types import Message, Scope
@@ -24,6 +25,7 @@ from threadline_server.edge.handshake import (
     parse_handshake,
     plain_response,
 )
+from threadline_server.edge.handshakes import Handshakes, Place
 
 HANDOVER = "threadline.handover"
 
@@ -41,6 +43,16 @@ Built = TypeVar("Built", bound=Taker)
 Builder: TypeAlias = Callable[[asyncio.Transport, set[object]], Built]
 
 _log = structlog.get_logger()
+
+_handshakes: WeakKeyDictionary[Config, Handshakes] = WeakKeyDictionary()
+
+
+def _handshakes_of(config: Config) -> Handshakes:
+    """Those of one server, whose sockets all have the same configuration."""
+    known = _handshakes.get(config)
+    if known is None:
+        known = _handshakes[config] = Handshakes()
+    return known
 
 
 class WebSocketProtocol(asyncio.Protocol):
@@ -80,7 +92,16 @@ class WebSocketProtocol(asyncio.Protocol):
         except BadHandshake as error:
             self._refuse(400, body=str(error).encode())
             return
+        if not _handshakes_of(self._config).enter(self._begin):
+            self._refuse(503)
+
+    def _begin(self, place: Place) -> None:
+        """It is this one's turn."""
+        if self._gone.is_set() or self._handshake is None:
+            self._loop.call_soon(place.leave)  # not at once: thousands may have gone while they waited
+            return
         task = self._loop.create_task(self._run(self._scope(self._handshake)))
+        task.add_done_callback(lambda _: place.leave())
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
