@@ -27,6 +27,10 @@ include-name = "DELETE /api/v1/sessions/{session}"
 parameters = { session = "doomed" }
 
 [[operations]]
+include-path-regex = "conversations"
+parameters = { session = "talk" }
+
+[[operations]]
 include-name = "GET /api/v1/sessions/{session}/runs/{run}"
 parameters = { session = "trip", run = "RUN" }
 """
@@ -37,6 +41,7 @@ async def test_no_answer_is_a_failure_or_undocumented(api: Api, tmp_path: Path, 
     for session in ("trip", "doomed"):
         await api.post(SESSIONS, {"id": session, "goal": "remember city Berlin"})
         await api.becomes(session, "completed")
+    await api.post("/api/v1/conversations", {"id": "talk"})
     run = (await api.http.get(f"{SESSIONS}/trip/runs")).json()["runs"][0]["id"]
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION.replace("RUN", run))
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))

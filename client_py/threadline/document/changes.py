@@ -48,6 +48,10 @@ class Changes:
         if not same(list(before), list(after)):
             self._leaves[key] = LeafChange(before, after)
 
+    def overtake(self, key: str) -> bool:
+        """Somebody else has written a leaf: what the run left there is gone. Whether it had left anything."""
+        return self._leaves.pop(key, None) is not None
+
     def to_json(self) -> dict[str, JSON]:
         leaves: dict[str, JSON] = {key: [list(leaf.before), list(leaf.after)] for key, leaf in self}
         if not self.is_whole or len(json.dumps(leaves).encode()) > MAX_BYTES:
@@ -83,7 +87,9 @@ class Changes:
 
 
 class ChangeWatch:
-    """Notes what is written into the state by transactions without an origin, which are one's own."""
+    """Notes what is written into the state: by transactions without an origin, which are one's own, and by
+    others.
+    """
 
     def __init__(self, state: SharedMap, changes: Changes) -> None:
         self.changes = changes
@@ -96,6 +102,8 @@ class ChangeWatch:
 
     def _observed(self, event: Any) -> None:
         if event.transaction.origin is not None:
+            overtaken = [self.changes.overtake(key) for key in event.keys]
+            self.is_new = self.is_new or any(overtaken)
             return
         for key, change in event.keys.items():
             self.is_new = True
