@@ -13,7 +13,7 @@ from tests.backplane.redis.conftest import Nodes
 from tests.contract.redis_servers import RedisServer
 from tests.contract.writing import Outcome, Reader, Writer, a_document, eventually
 
-from threadline_server.backplane.base import DocumentName, LoggedTurn, Position
+from threadline_server.backplane.base import DocumentName, LoggedTurn, Position, StaleRange
 from threadline_server.backplane.redis import RedisBackplane
 
 pytestmark = pytest.mark.redis
@@ -89,16 +89,71 @@ async def test_a_node_whose_turns_were_replaced_loads_again(own_redis: RedisServ
     del a._confirmer._ask
     a._restarted(a._topology.primaries[0])
     await eventually(lambda: reader.lost == 1)
-    assert outcome.events == ["taken"]
-    (_, second) = (await a.load(writer.document)).tail
+    assert (await outcome.end()).events == ["taken", "durable"]
+    (_, second, third) = (await a.load(writer.document)).tail
     assert second.turn.entries[0].update == b"in its place"
+    assert third.turn.entries[0].update == b"clock 1"
+
+
+@pytest.mark.asyncio
+async def test_a_turn_that_leans_on_a_forgotten_one_comes_after_it(
+    own_redis: RedisServer, own_nodes: Nodes
+) -> None:
+    """The second node has seen the turn of the first, and has one of its own before Redis is back."""
+    a, b = await own_nodes.start("a"), await own_nodes.start("b")
+    writer = await a_document(a)
+    await writer.write()
+    length = append_only_file(own_redis).stat().st_size
+    keep_from_asking(a)
+    readers = [Reader().follow(node, writer.document) for node in (a, b)]
+    (outcome,) = await take(writer, 1)
+    await eventually(lambda: all(reader.positions == [1, 2] for reader in readers))
+    own_redis.kill()
+    await eventually(lambda: not a.healthy and not b.healthy)
+    with append_only_file(own_redis).open("r+b") as file:
+        file.truncate(length)
+    other = Writer(b, writer.document, client=8)
+    leaning = [other.begin(other.next_turn(f"leaning {n}")) for n in range(2)]
+    del a._confirmer._ask
+    own_redis.start()
+    assert (await outcome.end()).events == ["taken", "durable"]
+    assert [(await each.end()).position for each in leaning] == [3, 4]
+    await eventually(lambda: all(reader.positions == [1, 2, 3, 4] for reader in readers))
+    assert sum(reader.lost for reader in readers) == 0
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_gives_it_again_is_lost_for_all(own_redis: RedisServer, own_nodes: Nodes) -> None:
+    """The node that had the turn is gone as well: who saw it loads anew, and what leans on it is refused."""
+    a, b = await own_nodes.start("a"), await own_nodes.start("b")
+    writer = await a_document(a)
+    await writer.write()
+    length = append_only_file(own_redis).stat().st_size
+    keep_from_asking(a)
+    reader = Reader().follow(b, writer.document)
+    await take(writer, 1)
+    await eventually(lambda: reader.positions == [1, 2])
+    own_redis.kill()
+    await eventually(lambda: not a.healthy and not b.healthy)
+    a._on_ready = lambda link: None  # type: ignore[method-assign]  # as if it had been killed
+    a._restarted = lambda address: None  # type: ignore[method-assign]
+    with append_only_file(own_redis).open("r+b") as file:
+        file.truncate(length)
+    other = Writer(b, writer.document, client=8)
+    leaning = other.begin(other.next_turn())
+    own_redis.start()
+    assert isinstance((await leaning.end()).refusal, StaleRange)
+    assert reader.lost == 1
+    assert (await b.load(writer.document)).position == 1
+    fresh = Writer(b, writer.document, client=9)
+    assert await fresh.write() == 2
 
 
 @pytest.mark.asyncio
 async def test_turns_become_durable_in_order_across_a_restart(
     own_redis: RedisServer, own_nodes: Nodes
 ) -> None:
-    """What was taken before it is looked for while newer turns are taken; those wait for it."""
+    """What was taken before it is looked for while newer turns come; those wait for it."""
     a = await own_nodes.start("a")
     writer = await a_document(a)
     await writer.write()
@@ -114,9 +169,10 @@ async def test_turns_become_durable_in_order_across_a_restart(
 
     a._documents.read = read_late  # type: ignore[method-assign]
     await crash_back_to(own_redis, append_only_file(own_redis).stat().st_size, a)
-    after = await take(writer, 3)
-    assert [outcome.events for outcome in after] == [["taken"]] * 3
-    assert a.stats()["turns_not_durable"] == 6
+    after = [writer.begin(writer.next_turn()) for _ in range(3)]
+    await eventually(lambda: bool(a._writer._held))
+    assert [outcome.events for outcome in after] == [[]] * 3
+    assert (a.stats()["turns_not_durable"], a.stats()["turns_waiting"]) == (3, 3)
     looking.set()
     await after[0].end()
     assert [outcome.events for outcome in before] == [["taken", "durable"]] * 3

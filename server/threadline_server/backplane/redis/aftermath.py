@@ -1,7 +1,8 @@
 """What a Redis that ended leaves behind: turns it had taken and may not have written.
 
 Each is looked for in the process that answers now, and sent again where it is gone. Newer turns of the same
-primary wait meanwhile, so that turns become durable in the order of the log.
+primary are held meanwhile, and until other nodes have had time to do the same: a turn may lean on any that
+its node has seen. So turns are in the log, and become durable, in their order.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Aftermath:
             return
         self._doubtful[address] = deque(turns)
         self._newer[address] = []
+        writer.hold(address)
         self._start(self._settle(address, writer))
 
     async def _settle(self, address: Address, writer: Writer) -> None:
@@ -78,10 +80,11 @@ class Aftermath:
                     sending = doubtful[0]
                     await self._replication.verify_own(sending, writer, self._found)
                     doubtful.remove(sending)
-                await self._replication.verify_followers()
+                await self._replication.verify_followers(address, writer.drop_held)
                 settled = not doubtful
             except StoreError:
                 await asyncio.sleep(RETRY_S)
+        writer.release(address)
         del self._doubtful[address]
         for sending in self._newer.pop(address):
             self.confirm(sending)

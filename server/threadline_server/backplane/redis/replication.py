@@ -25,6 +25,7 @@ from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, 
 from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.follower import Follower
 from threadline_server.backplane.redis.documents import Documents
+from threadline_server.backplane.redis.endpoint import Address
 from threadline_server.backplane.redis.keys import document_keys, session_keys
 from threadline_server.backplane.redis.link import Reply
 from threadline_server.backplane.redis.links import Links
@@ -38,6 +39,7 @@ POLLED_PER_S = 5_000
 MAX_REPAIRS = 64
 RETRY_S = 0.2
 GRACE_S = 0.1
+MISSED_S = 3.0
 
 
 @dataclass(slots=True, eq=False)
@@ -274,17 +276,46 @@ class Replication:
         there = bool(turns) and turns[0] == LoggedTurn(Position(sending.position), sending.append.turn)
         if there or base >= sending.position:
             confirm(sending)
-        elif turns:
-            self.lose(document)
         else:
             await writer.retake(sending)
 
-    async def verify_followers(self) -> None:
-        """Compare what was seen of every document with what is there now. Raises StoreError."""
-        for document in list(self.feeds):
-            await self._verify(document)
+    async def verify_followers(self, address: Address, drop: Callable[[DocumentName], None]) -> None:
+        """Compare what was seen of every document of a primary with what is there now, and wait for turns
+        that other nodes may be sending again. Raises StoreError.
+        """
+        topology = self._links.topology
+        documents = list(self.feeds)
+        if address in topology.primaries:  # else others have taken its place
+            documents = [each for each in documents if topology.owner(document_keys(each).of.slot) == address]
+        until_s = asyncio.get_running_loop().time() + MISSED_S
+        for first in range(0, len(documents), MAX_REPAIRS):
+            some = documents[first : first + MAX_REPAIRS]
+            ended = await asyncio.gather(
+                *(self._verify(document, until_s, drop) for document in some), return_exceptions=True
+            )
+            for error in ended:
+                if isinstance(error, BaseException):
+                    raise error
 
-    async def _verify(self, document: DocumentName) -> None:
+    async def _verify(
+        self, document: DocumentName, until_s: float, drop: Callable[[DocumentName], None]
+    ) -> None:
+        while await self._differs(document):
+            late = asyncio.get_running_loop().time() >= until_s
+            if late or not await self._is_short(document):
+                self.lose(document)
+                drop(document)
+                return
+            await asyncio.sleep(RETRY_S)
+
+    async def _is_short(self, document: DocumentName) -> bool:
+        """Whether the log ends before what was seen here: another node may be about to mend that."""
+        seen = max((follower.position for follower in self.feeds.of(document)), default=0)
+        turns, base = await self._documents.read(document, Position(max(seen - 1, 0)), 1)
+        return not turns and base < seen
+
+    async def _differs(self, document: DocumentName) -> bool:
+        """Whether the log has not, or not as it was, what a follower here has seen last."""
         for follower in self.feeds.of(document):
             at, seen = follower.position, follower.seen
             if at == 0:
@@ -295,7 +326,8 @@ class Replication:
             else:
                 is_other = at > base
             if is_other:
-                self.lose(document)
+                return True
+        return False
 
 
 def fingerprint(turn: Turn) -> int:

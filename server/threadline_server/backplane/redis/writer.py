@@ -26,6 +26,7 @@ from threadline_server.backplane.base import (
     Turn,
     WrongLineage,
 )
+from threadline_server.backplane.redis.endpoint import Address
 from threadline_server.backplane.redis.keys import DocumentKeys, document_keys
 from threadline_server.backplane.redis.link import RedisRefused, Reply
 from threadline_server.backplane.redis.links import Links, is_away
@@ -103,6 +104,7 @@ class Writer:
         self._sending: dict[DocumentName, Sending] = {}
         self._behind: dict[DocumentName, deque[Append]] = {}
         self._parked: list[Sending] = []
+        self._held: dict[Address, list[Sending]] = {}
         self._retry: asyncio.TimerHandle | None = None
 
     @property
@@ -142,6 +144,11 @@ class Writer:
         self._send(sending)
 
     def _send(self, sending: Sending) -> None:
+        if self._held and sending.retaken is None:
+            owner = self._links.topology.owner(sending.keys.of.slot)
+            if owner is not None and owner in self._held:
+                self._held[owner].append(sending)
+                return
         self._links.submit(sending.keys.of.slot, sending.command, partial(self._replied, sending))
 
     def _replied(self, sending: Sending, reply: Reply) -> None:
@@ -224,24 +231,43 @@ class Writer:
             self.counts.sent_again += 1
             self._send(sending)
 
+    def hold(self, address: Address) -> None:
+        """Send nothing new to this primary: what it forgot in a crash comes first, for newer turns may lean
+        on that.
+        """
+        self._held.setdefault(address, [])
+
+    def release(self, address: Address) -> None:
+        for sending in self._held.pop(address, []):
+            self._send(sending)
+
+    def drop_held(self, document: DocumentName) -> None:
+        """Refuse what leans on turns that are gone."""
+        for held in self._held.values():
+            for sending in [each for each in held if each.append.document == document]:
+                held.remove(sending)
+                self._settle(sending)
+                why = f"{document} is not what it was before Redis was restarted."
+                self._refuse(sending.append, StaleRange(why))
+                self._next(document)
+
     async def retake(self, sending: Sending) -> None:
-        """Send a turn once more that Redis had taken and forgot in a crash; back when it has an answer."""
-        document = sending.append.document
-        if document in self._sending:
-            self._on_lost(document)
-            return
+        """Send a turn once more that Redis had taken and forgot in a crash; back when it has an answer.
+
+        Newer turns of its document are held meanwhile.
+        """
         sending.retaken = asyncio.Event()
-        self._sending[document] = sending
+        self._sending.setdefault(sending.append.document, sending)
         self.counts.sent_again += 1
         self._send(sending)
         await sending.retaken.wait()
 
     def _retaken(self, sending: Sending, answered: asyncio.Event, position: Position) -> None:
         self._settle(sending)
-        if position == sending.position:
-            self._confirm(sending)
-        else:
+        if position != sending.position:  # another turn took its place
+            sending.position = position
             self._on_lost(sending.append.document)
+        self._confirm(sending)
         answered.set()
         self._next(sending.append.document)
 
