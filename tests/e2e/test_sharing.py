@@ -58,6 +58,15 @@ async def test_a_link_lets_somebody_write_until_they_are_removed(known_devices: 
     await expect(member).to_have_count(0)
     await expect(bob.by("banner")).to_have_attribute("data-code", "4403")
     await expect(bob.by("banner")).to_contain_text("no access")
+    again = await ada.context.request.put(
+        f"{ada.url}/api/v1/sessions/trip/members/bob",
+        headers={"Authorization": f"Bearer {token_of('ada')}"},
+        data={"role": "editor"},
+    )
+    assert again.ok
+    await bob.by("try-again").click()
+    await bob.is_saved()
+    await expect(bob.by("composer")).to_be_enabled()
     await ada.by("share-close").click()
     await ada.is_saved()
 

@@ -79,6 +79,12 @@ function show(current: Client | undefined, id: string | undefined): Promise<unkn
   return changing;
 }
 
+/** Opens the session of the address once more: what ended it may be gone. */
+export function reopen(): void {
+  client.peek()?.reconnect();
+  void show(client.peek(), sessionId.peek());
+}
+
 async function change(current: Client | undefined, id: string | undefined): Promise<void> {
   const former = open.peek();
   if (former) {

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { Recovery } from "../threadline/index.ts";
-import { client } from "./app_model.ts";
+import { reopen } from "./app_model.ts";
 import { download } from "./download.ts";
 import type { SessionModel } from "./session_model.ts";
 import { identity } from "./settings.ts";
@@ -80,7 +80,7 @@ function WayOut({ model }: { model: SessionModel }): JSX.Element | null {
   }
   if (name === "session_deleted" || name === "invalid_name") return null;
   return (
-    <button class="button primary" type="button" onClick={() => client.value?.reconnect()}>
+    <button class="button primary" type="button" data-testid="try-again" onClick={reopen}>
       {ended.retry}
     </button>
   );
