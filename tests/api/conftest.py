@@ -49,9 +49,10 @@ class Api:
 
 @asynccontextmanager
 async def an_api(
-    data: Path, agent: str = "tests.api.obedient_agent:agent", **flags: object
+    data: Path, agents: tuple[str, ...] = ("tests.api.obedient_agent:agent",), **flags: object
 ) -> AsyncIterator[Api]:
-    settings = load({"port": 0, "data": data, "agent": (agent,), "stop_grace_s": 0.1, **flags}, {})
+    """`agents` are named as settings name them; none work where there are none."""
+    settings = load({"port": 0, "data": data, "agent": agents, "stop_grace_s": 0.1, **flags}, {})
     async with (
         running_server(settings) as server,
         httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http,

@@ -10,6 +10,7 @@ import pytest
 from tests.api.conftest import Api, an_api
 
 from threadline.agents import Agent, DriverEvent, Said, Task
+from threadline_server.edge.http import conversations
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,7 +37,7 @@ async def said(api: Api, conversation: str, content: str, **headers: str) -> dic
 
 @pytest.mark.row("S3-33", "S3-34", "S3-35", "S3-36", "S3-37", "S3-38", "S3-39")
 async def test_turn_by_turn_over_http(tmp_path: Path) -> None:
-    async with an_api(tmp_path / "data", "tests.api.test_conversations:agent") as api:
+    async with an_api(tmp_path / "data", ("tests.api.test_conversations:agent",)) as api:
         opened = {
             "agent_id": "attentive",
             "system_override": "Be brief.",
@@ -74,6 +75,16 @@ async def test_an_answer_that_needs_a_word_says_so(api: Api) -> None:
         await session.run(waiting["run"]).approve()
         assert await session.run(waiting["run"]).wait(20) == "completed"
     assert (await said(api, "c", "fail"))["error"]["code"] == "agent_failed"
+
+
+async def test_where_no_agent_is_at_work_the_wait_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations, "LONGEST_WAIT_S", 0.05)
+    async with an_api(tmp_path / "data", ()) as api:
+        await api.post(CONVERSATIONS, {"id": "c"})
+        answer = await said(api, "c", "is anybody there?")
+        assert (answer["status"], answer["output"]) == ("queued", "")
 
 
 async def test_other_sessions_are_no_conversations(api: Api) -> None:

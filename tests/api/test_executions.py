@@ -138,12 +138,11 @@ async def test_metrics_survive_a_restart_and_are_each_users_own(tmp_path: Path) 
         api.http.headers["authorization"] = f"Bearer {token_of(user)}"
         return int((await api.http.get("/api/v1/metrics")).json()["sessions_total"])
 
-    guarded = {"auth": "token", "auth_secret": KEY}
-    async with an_api(tmp_path / "data", **guarded) as api:
+    async with an_api(tmp_path / "data", auth="token", auth_secret=KEY) as api:
         api.http.headers["authorization"] = f"Bearer {token_of('ada')}"
         await api.post(SESSIONS, {"id": "s", "goal": "hello"})
         await api.becomes("s", "completed")
-    async with an_api(tmp_path / "data", **guarded) as api:
+    async with an_api(tmp_path / "data", auth="token", auth_secret=KEY) as api:
         assert [await totals(api, "ada"), await totals(api, "bob")] == [1, 0]
 
 

@@ -3,6 +3,8 @@
 A conversation is a session like any other, for devices too; what it was opened with lies in its document.
 """
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Self
@@ -12,6 +14,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from threadline.actors import Actor, Role
 from threadline.document.lifecycle import RunStatus
+from threadline.document.runs import Limits
 from threadline.document.session_document import SessionDocument
 from threadline.document.values import JSON, mapping_of, number_of, text_of, to_json
 from threadline.errors import Forbidden, SessionClosed, SessionError
@@ -30,6 +33,10 @@ from threadline_server.rooms.registry import Rooms
 from threadline_server.rooms.stamper import SERVER
 
 _FOR_ONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE)
+MARGIN_S = 5.0
+LONGEST_WAIT_S = 600.0
+"""A run may take longer; whoever asked finds it in the session."""
+
 _SETTLED = frozenset({*(status for status in RunStatus if status.is_terminal), RunStatus.WAITING})
 
 
@@ -165,7 +172,9 @@ def conversation_routes(backplane: Backplane, rooms: Rooms, access: Access, call
     async def send(
         me: Me, session: SessionPath, turn: NewTurn, idempotency_key: IdempotencyKey = None
     ) -> Answer:
-        """Say something and get the answer, once there is one. Everything before it is in view."""
+        """Say something and get the answer, once there is one, with everything before it in view. Where it
+        takes longer than its time, which it does where no agent is at work, `status` says how far it is.
+        """
         document, role = await document_of(session, me)
         opened = Opened.read(document)
         if opened.closed:
@@ -173,7 +182,8 @@ def conversation_routes(backplane: Backplane, rooms: Rooms, access: Access, call
         actor, name = Actor(me.user, role, DEVICE, me.name), DocumentName(session)
         ids = await idempotency.ids(me.user, idempotency_key, turn, Ids.new(me.user, session))
         await ask_for_run(rooms, name, actor, opened.wish(turn), ids.run, ids.message)
-        return await _answer(rooms, name, actor, ids.run)
+        wait_s = min((turn.timeout_seconds or Limits().timeout_seconds) + MARGIN_S, LONGEST_WAIT_S)
+        return await _answer(rooms, name, actor, ids.run, wait_s)
 
     @router.post("/{session}/close", responses=documented(*_FOR_ONE))
     async def close(me: Me, session: SessionPath) -> ConversationView:
@@ -191,20 +201,33 @@ def conversation_routes(backplane: Backplane, rooms: Rooms, access: Access, call
     return router
 
 
-async def _answer(rooms: Rooms, name: DocumentName, actor: Actor, run_id: str) -> Answer:
-    """Wait until the run is over or waits for a word. Raises SessionError where the session ends before."""
+async def _answer(rooms: Rooms, name: DocumentName, actor: Actor, run_id: str, wait_s: float) -> Answer:
+    """Wait until the run is over or waits for a word, or for `wait_s`. Raises SessionError where the session
+    ends before.
+    """
     with looking_on(await rooms.open(name), actor) as onlooker:
 
         def is_settled() -> bool:
             status = SessionDocument(onlooker.document()).runs.status(run_id)
             return onlooker.ended is not None or status in _SETTLED
 
-        await onlooker.changes.until(is_settled)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await onlooker.changes.until(is_settled)
         document = SessionDocument(onlooker.document())
         run = document.runs.get(run_id)
-        if run is None:
+        if run is None and onlooker.ended is not None:
             raise SessionError("The session ended before it was answered.", session_id=name)
-        told = view_of_run(run, document)
+        told = None if run is None else view_of_run(run, document)
+    if told is None:
+        return Answer(
+            conversation_id=name,
+            run=run_id,
+            status=RunStatus.QUEUED,
+            output="",
+            usage=UsageView(),
+            error=None,
+        )
     return Answer(
         conversation_id=name,
         run=run_id,
