@@ -6,9 +6,10 @@ import type { Message, Session } from "../threadline/index.ts";
 export class Reading {
   /** The first message that was not read when the person came; undefined where there is none. */
   readonly firstNew: Signal<string | undefined> = signal(undefined);
+  /** Whether what is in view counts as read: everything is here, and somebody can see it. */
+  readonly counts: Signal<boolean> = signal(false);
   readonly #session: Session;
   readonly #messages: ReadonlySignal<readonly Message[]>;
-  #settled = false;
 
   constructor(session: Session, messages: ReadonlySignal<readonly Message[]>) {
     this.#session = session;
@@ -18,15 +19,18 @@ export class Reading {
   /** What is new is known when everything is here, the other devices' markers included. Gives back what ends it. */
   begin(): () => void {
     let ended = false;
+    let settled = false;
     const onVisible = (): void => {
-      if (!document.hidden && this.#settled) this.#look();
+      const counts = settled && !document.hidden;
+      if (counts) this.#look();
+      this.counts.value = counts;
     };
     document.addEventListener("visibilitychange", onVisible);
     this.#session.joined().then(
       () => {
         if (ended) return;
-        this.#settled = true;
-        this.#look();
+        settled = true;
+        onVisible();
       },
       () => undefined, // closed, or refused: there is nothing to read on
     );
@@ -36,9 +40,8 @@ export class Reading {
     };
   }
 
-  /** The end of the conversation is in view. */
+  /** The end of the conversation is in view, and that counts. */
   seenToEnd(): void {
-    if (!this.#settled || document.hidden) return;
     const last = this.#messages.peek().findLast(({ seq }) => seq);
     if (last?.seq) this.#session.read.mark(last.seq[0]);
   }

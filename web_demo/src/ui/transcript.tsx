@@ -23,6 +23,7 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
   // What is new may be known before it is among the messages of this frame.
   const firstNew = useComputed(() => keys.value.find((id) => id === model.reading.firstNew.value)).value;
 
+  const counts = model.reading.counts.value;
   const newest = model.messages.value.at(-1);
   useLayoutEffect(() => {
     if (newest && isFromHere(newest, model)) rows.toEnd();
@@ -31,7 +32,7 @@ export function Transcript({ model }: { model: SessionModel }): JSX.Element {
     if (firstNew) rows.toRow(firstNew);
   }, [firstNew]);
   useEffect(() => {
-    if (atEnd.value) model.reading.seenToEnd();
+    if (counts && atEnd.value) model.reading.seenToEnd();
   });
   return (
     <>
