@@ -33,7 +33,7 @@ from threadline.protocol.hocuspocus import (
 from threadline.protocol.notices import Hello, Notice, decode_note
 from threadline.protocol.sync import SyncStep1, SyncStep2, Update
 from threadline.protocol.ywebsocket import AwarenessUpdate, PermissionDenied
-from threadline.update_ranges import read_state_vector
+from threadline.update_ranges import read_ranges, read_state_vector
 
 PATIENCE_S = 20.0
 EMPTY_UPDATE = b"\x00\x00"
@@ -158,7 +158,8 @@ class RawDevice:
             return
         outbox, self._outbox = self._outbox, []
         for update in outbox:
-            self._expect_acknowledgement()
+            _, end = read_ranges(update).adds.get(self.doc.client_id, (0, 0))
+            self._expect_acknowledgement(end)
             await self.send(Update(update))
 
     async def set(self, key: str, value: object) -> None:
@@ -292,9 +293,10 @@ class RawDevice:
             case TokenRequested():
                 await self.send(Authenticate(self.token, "4.8.0"))
 
-    def _expect_acknowledgement(self) -> None:
+    def _expect_acknowledgement(self, clock: int | None = None) -> None:
+        """Once more; what is written up to `clock` is durable then, everything so far where it is None."""
         self.sent += 1
-        self._promises.append(self.clock)
+        self._promises.append(self.clock if clock is None else clock)
 
     def _count(self, applied: bool) -> None:
         if not applied:
