@@ -11,6 +11,8 @@ from tests.row_results import RowResults
 from tests.server_process import ServerProcess, server_process
 
 FIGURES = "figures"
+LONGEST = ("faults", "soak", "shipping", "e2e", "attacks", "backplane", "examples", "node")
+"""The directories of the longest files. They come first, so that no process ends long after the others."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")  # of pytest-xdist: its reports go to the one who writes
     config.pluginmanager.register(RowResults(None if is_worker else config.getoption("--row-results")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        directory = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONGEST.index(directory) if directory in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture
