@@ -79,13 +79,20 @@ def acknowledged(operations: list[Operation]) -> list[str]:
 
 
 def after_power_loss(
-    operations: list[Operation], into: Path, chance: random.Random, before: Path | None = None
+    operations: list[Operation],
+    into: Path,
+    chance: random.Random,
+    before: Path | None = None,
+    *,
+    in_order: bool = False,
 ) -> None:
     """Make the files in `into` that a power loss after `operations` may leave; `before` has them as they
-    began.
+    began. With `in_order` a file that lost something lost all that came after it, as files that only grow do
+    on a journaling file system.
     """
     contents: dict[str, bytearray] = {} if before is None else _read_all(before)
     synced = _last_syncs(operations)
+    ended: set[str] = set()
     keep = chance.choice((0.0, 0.5, 1.0))
     for number, operation in enumerate(operations):
         if operation.path == ACKNOWLEDGED or operation.kind not in "WTU":
@@ -93,8 +100,13 @@ def after_power_loss(
         where = "." if operation.kind == "U" else operation.path
         if number < synced.get(where, -1):
             _apply(contents, operation)
-        elif chance.random() < keep:
-            _apply(contents, _perhaps_cut(operation, chance))
+        elif where not in ended and chance.random() < keep:
+            left = _perhaps_cut(operation, chance)
+            _apply(contents, left)
+            if in_order and left is not operation:
+                ended.add(where)
+        elif in_order:
+            ended.add(where)
     for path, content in contents.items():
         file = into / path
         file.parent.mkdir(parents=True, exist_ok=True)
