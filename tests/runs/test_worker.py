@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 import pytest
@@ -16,6 +16,8 @@ from threadline.document.lifecycle import RunStatus
 from threadline.document.messages import MessageStatus
 from threadline.document.steps import StepType
 from threadline.ids import SessionId
+from threadline_server.backplane.base import DocumentName
+from threadline_server.rooms.compaction import compact
 
 pytestmark = pytest.mark.asyncio
 
@@ -363,14 +365,38 @@ async def test_the_catalogue_follows_the_latest_run(office: Office) -> None:
         await eventually(shown)
 
 
-async def test_a_long_reply_costs_its_bytes_about_once(office: Office) -> None:
+async def test_a_long_reply_costs_its_bytes_about_once(
+    office: Office, figures: Callable[[str], None]
+) -> None:
     words = [f"wörd{number} " for number in range(1000)]
     async with office.person() as ada, office.working(scripted(saying(*words))):
         run_id = ada.ask("talk", limits={"max_tokens": 100_000})
         await ada.until_over(run_id)
         text = ada.reply(run_id)
         assert text == "".join(words)
-        assert len(ada.document.doc.get_update()) < 1.3 * len(text.encode()) + 2000
+        stored = await compacted(office)
+    size = len(text.encode())
+    figures(
+        f"a reply of {len(words)} tokens, {size} bytes: {stored} bytes of base and index after compaction"
+    )
+    assert stored <= 2 * size
+
+
+async def compacted(office: Office) -> int:
+    """The bytes that the store has for the session when all of it is in the base."""
+    document = DocumentName(SESSION)
+    room = await office.rooms.open(document)
+
+    async def settled() -> bool:
+        return room.log.tail.durable
+
+    await eventually(settled)
+    await compact(room)
+    stored = await office.backplane.load(document)
+    assert stored.base is not None
+    assert stored.index is not None
+    assert stored.tail == ()
+    return len(stored.base) + len(stored.index)
 
 
 async def test_sessions_are_worked_on_at_once(office: Office) -> None:
