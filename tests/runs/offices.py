@@ -123,6 +123,9 @@ class Office:
         record = SessionRecord(session, lineage="l1", owner="ada", created_ms=now_ms, active_ms=now_ms)
         await self.backplane.create_session(record)
 
+    async def is_listed(self, session: SessionId, status: str) -> bool:
+        return (await self.backplane.get_session(session)).status == status
+
     @asynccontextmanager
     async def person(
         self, user: str = "ada", role: Role = Role.OWNER, *, session: SessionId = SESSION

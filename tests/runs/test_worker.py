@@ -249,6 +249,7 @@ async def test_a_call_waits_for_a_persons_word_which_counts_once(office: Office)
         run_id = ada.ask("book it")
         run = await ada.until_status(run_id, RunStatus.WAITING)
         assert (run.waiting_for, booked) == ("approval", [])
+        await eventually(lambda: office.is_listed(SESSION, "waiting"))
         (pending,) = run.approvals
         assert (pending.tool, pending.arguments) == ("book", {"hotel": "Adler"})
         bob.say_on_call(run_id, pending.call, Verdict.APPROVE, arguments_hash="of something else")

@@ -97,9 +97,13 @@ class SessionWork:
         self._shown: tuple[str, str, str] | None = None
 
     async def run(self) -> None:
-        """Woken by new intents alone: the tokens that stream by are none of the loop's business."""
+        """Woken by new intents and by what runs have come to: the tokens that stream by are none of the
+        loop's business.
+        """
         intents: SharedMap = self._replica.doc.get("intents", type=Map)
-        subscription = intents.observe(lambda event: self._wake.notify())
+        asked = intents.observe(lambda event: self._wake.notify())
+        runs: SharedMap = self._replica.doc.get("runs", type=Map)
+        statuses = runs.observe_deep(self._note_status)
         unsubscribe = self._replica.subscribe(self._note_end)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -107,7 +111,12 @@ class SessionWork:
                     pass
         finally:
             unsubscribe()
-            intents.unobserve(subscription)
+            intents.unobserve(asked)
+            runs.unobserve(statuses)
+
+    def _note_status(self, events: list[Any]) -> None:
+        if any("status" in getattr(event, "keys", ()) for event in events):
+            self._wake.notify()
 
     def _note_end(self) -> None:
         if self._replica.ended is not None:
