@@ -154,6 +154,9 @@ class Settings(_Bounds):
     encryption_keys: SecretStr | None = Field(
         default=None, description="The same lines, separated by commas, for platforms without files."
     )
+    encryption_service: str | None = Field(
+        default=None, description="Key management service in the place of master keys, as MODULE:WRAPPING."
+    )
     root_rules: str | None = Field(
         default=None, description="Rules for an application's own roots, as MODULE:ROOTS."
     )
@@ -300,8 +303,10 @@ class Settings(_Bounds):
     def _check_encryption(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("--tls-certificate and --tls-key go together; give both or none.")
-        if self.encryption_keys_file is not None and self.encryption_keys is not None:
-            raise ValueError("--encryption-keys-file and --encryption-keys exclude each other; give one.")
+        keys = ("encryption_keys_file", "encryption_keys", "encryption_service")
+        given = [flag_of(name) for name in keys if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; give one.")
 
     def _check_auth(self) -> None:
         keys = [name for name in ("auth_secret", "auth_keys_file", "auth_jwks_url") if getattr(self, name)]

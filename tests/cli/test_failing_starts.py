@@ -95,6 +95,12 @@ CASES = [
         says="exclude each other",
         environment={"THREADLINE_ENCRYPTION_KEYS": "k"},
     ),
+    serve(
+        "master keys in a file and in a service",
+        USAGE,
+        *("--encryption-keys-file", "keys", "--encryption-service", "keys:service"),
+        says="exclude each other",
+    ),
     serve("objects without Redis", USAGE, "--objects", "there", says="Add --redis"),
     serve("bounds that contradict each other", USAGE, "--heartbeat-s", "100", says="raise the second"),
     Case("a worker without Redis", USAGE, ("worker", "travel:agent"), "threadline serve --agent", data=False),
@@ -209,6 +215,13 @@ CASES = [
         COULD_NOT_START,
         *("--encryption-keys-file", "keys"),
         says="keys",
+    ),
+    serve(
+        "the key management service is none",
+        COULD_NOT_START,
+        *("--encryption-service", "shop:keys"),
+        says="coroutines `wrap` and `unwrap`",
+        files={"shop.py": "keys = 1"},
     ),
     serve(
         "the audit log cannot be written", COULD_NOT_START, "--audit-file", "/proc/audit", says="--audit-file"

@@ -6,10 +6,12 @@ import secrets
 import socket
 
 from threadline.errors import ConfigurationError
+from threadline_server.agent_loading import load_agent
 from threadline_server.backplane.base import Backplane, Durability, NodeId
 from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.backplane.embedded.reader import EmbeddedReader
-from threadline_server.backplane.master_keys import MasterKeys, parse_master_keys, read_master_keys
+from threadline_server.backplane.key_service import KeyService, is_wrapping
+from threadline_server.backplane.master_keys import Wrapping, parse_master_keys, read_master_keys
 from threadline_server.backplane.objects import open_objects
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.backplane.sealed import SealedBackplane
@@ -24,18 +26,30 @@ def build_backplane(settings: Settings, *, read_only: bool = False) -> Backplane
     else:
         store = _build_store(settings)
     try:
-        keys = _master_keys(settings)
+        wrapping = _wrapping(settings)
     except ConfigurationError as error:
         raise CouldNotStart(error.message) from error
-    return store if keys is None else SealedBackplane(store, keys)
+    return store if wrapping is None else SealedBackplane(store, wrapping)
 
 
-def _master_keys(settings: Settings) -> MasterKeys | None:
+def _wrapping(settings: Settings) -> Wrapping | None:
     if settings.encryption_keys is not None:
         return parse_master_keys(settings.encryption_keys.get_secret_value(), "--encryption-keys")
     if settings.encryption_keys_file is not None:
         return read_master_keys(settings.encryption_keys_file)
+    if settings.encryption_service is not None:
+        return _service(settings.encryption_service)
     return None
+
+
+def _service(path: str) -> KeyService:
+    found = load_agent(path, "--encryption-service")
+    if not is_wrapping(found):
+        raise CouldNotStart(
+            f"--encryption-service {path}: it must have a text `current` and coroutines `wrap` and `unwrap`, "
+            "as threadline_server.backplane.master_keys.Wrapping says."
+        )
+    return KeyService(found)
 
 
 def _build_store(settings: Settings) -> EmbeddedBackplane | RedisBackplane:

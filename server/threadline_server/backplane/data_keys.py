@@ -86,7 +86,7 @@ class DataKeys:
 
     async def find(self, name: str) -> Cipher | None:
         stored = await self._ledger.get_value(KIND, name)
-        return None if stored is None else self._cipher(name, stored)
+        return None if stored is None else await self._cipher(name, stored)
 
     async def find_or_make(self, name: str) -> Cipher:
         """One key for everybody who asks, however many do at once."""
@@ -94,7 +94,7 @@ class DataKeys:
             cipher = await self.find(name)
             if cipher is not None:
                 return cipher
-            wrapped = self._wrapping.wrap(os.urandom(CIPHER_KEY_BYTES), name.encode())
+            wrapped = await self._wrapping.wrap(os.urandom(CIPHER_KEY_BYTES), name.encode())
             await self._ledger.swap_value(KIND, name, None, _stored(wrapped))
 
     async def destroy(self, name: str) -> None:
@@ -109,13 +109,13 @@ class DataKeys:
             wrapped = _wrapped(stored)
             if wrapped.master == self._wrapping.current:
                 continue
-            key = self._wrapping.unwrap(wrapped, name.encode())
-            anew = _stored(self._wrapping.wrap(key, name.encode()))
+            key = await self._wrapping.unwrap(wrapped, name.encode())
+            anew = _stored(await self._wrapping.wrap(key, name.encode()))
             changed += await self._ledger.swap_value(KIND, name, stored, anew)
         return changed
 
-    def _cipher(self, name: str, stored: bytes) -> Cipher:
-        return Cipher(self._wrapping.unwrap(_wrapped(stored), name.encode()))
+    async def _cipher(self, name: str, stored: bytes) -> Cipher:
+        return Cipher(await self._wrapping.unwrap(_wrapped(stored), name.encode()))
 
 
 def _stored(wrapped: Wrapped) -> bytes:

@@ -37,11 +37,12 @@ class Wrapping(Protocol):
 
     @property
     def current(self) -> str:
-        """The id of the key that wraps."""
+        """The id of the key that wraps, without spaces."""
 
-    def wrap(self, key: bytes, context: bytes) -> Wrapped: ...
+    async def wrap(self, key: bytes, context: bytes) -> Wrapped:
+        """Under the current master key. `context` is whose key it is; it unwraps as nobody else's."""
 
-    def unwrap(self, wrapped: Wrapped, context: bytes) -> bytes:
+    async def unwrap(self, wrapped: Wrapped, context: bytes) -> bytes:
         """Raises StoreError where the master key is not known, or is another one."""
 
 
@@ -54,11 +55,11 @@ class MasterKeys:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys}
         self.current = keys[0][0]
 
-    def wrap(self, key: bytes, context: bytes) -> Wrapped:
+    async def wrap(self, key: bytes, context: bytes) -> Wrapped:
         nonce = os.urandom(NONCE_BYTES)
         return Wrapped(self.current, nonce + self._ciphers[self.current].encrypt(nonce, key, context))
 
-    def unwrap(self, wrapped: Wrapped, context: bytes) -> bytes:
+    async def unwrap(self, wrapped: Wrapped, context: bytes) -> bytes:
         cipher = self._ciphers.get(wrapped.master)
         if cipher is None:
             raise StoreError(

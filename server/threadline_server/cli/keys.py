@@ -10,6 +10,7 @@ from threadline_server.app import build_backplane
 from threadline_server.backplane.master_keys import new_line
 from threadline_server.backplane.sealed import SealedBackplane
 from threadline_server.cli.options import settings_options
+from threadline_server.cli.stores import ENCRYPTION
 from threadline_server.settings import Settings
 
 
@@ -25,15 +26,16 @@ def new() -> None:
 
 
 @keys.command()
-@settings_options("data", "redis", "encryption_keys", "encryption_keys_file")
+@settings_options("data", "redis", *ENCRYPTION)
 def rotate(settings: Settings) -> None:
-    """Put every session under the first master key of the file; the others can be taken away then.
+    """Put every session under the first master key of the file, or the current one of the service; the
+    others can be taken away then.
 
     Nodes on Redis go on meanwhile. The embedded store is held by its node, so stop that first.
     """
     backplane = build_backplane(settings)
     if not isinstance(backplane, SealedBackplane):
-        raise click.UsageError("Give the master keys with --encryption-keys-file.")
+        raise click.UsageError("Give the master keys with --encryption-keys-file, or --encryption-service.")
     changed = asyncio.run(_rotate(backplane))
     click.echo(f"{changed} keys were put under the first master key.")
 

@@ -12,7 +12,7 @@ import click
 from threadline.errors import SessionError, StoreError
 from threadline_server.cli.exits import Exit
 from threadline_server.cli.options import settings_options
-from threadline_server.cli.stores import opened
+from threadline_server.cli.stores import ENCRYPTION, opened
 from threadline_server.edge import invitations, kept_tokens, revocations
 from threadline_server.edge.attachments import attached
 from threadline_server.edge.http import idempotency
@@ -29,7 +29,7 @@ of runs. Tickets and pairings end within minutes, and data keys belong to one st
 @click.command()
 @click.option("--from", "source", required=True, metavar="STORE", help="A data directory, or a URL of Redis.")
 @click.option("--to", "target", required=True, metavar="STORE", help="A data directory, or a URL of Redis.")
-@settings_options("objects", "encryption_keys", "encryption_keys_file", "start_timeout_s")
+@settings_options("objects", *ENCRYPTION, "start_timeout_s")
 @click.pass_context
 def migrate(ctx: click.Context, source: str, target: str, settings: Settings) -> None:
     """Copy everything from one store into another: sessions with their files and members, deleted ones as

@@ -12,7 +12,8 @@ from threadline_server.backplane.sealed import refuse_sealed
 from threadline_server.settings import Settings
 from threadline_server.startup import CouldNotStart
 
-STORE = ("data", "redis", "objects", "encryption_keys", "encryption_keys_file", "start_timeout_s")
+ENCRYPTION = ("encryption_keys", "encryption_keys_file", "encryption_service")
+STORE = ("data", "redis", "objects", *ENCRYPTION, "start_timeout_s")
 
 
 @asynccontextmanager
