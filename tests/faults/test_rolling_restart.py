@@ -16,6 +16,7 @@ from tests.waiting import until
 NODES = 2
 DEVICES = 4
 PATIENCE_S = 60.0
+PAUSE_P99_S = 1.0
 
 pytestmark = pytest.mark.redis
 
@@ -78,14 +79,16 @@ async def test_rolling_restarts_lose_nothing(full: bool, figures: Callable[[str]
         for roamer in roamers:
             roamer.stop()
     pauses = sorted(pause for roamer in roamers for pause in roamer.pauses_s)
+    p99_s = pauses[int(len(pauses) * 0.99)]
     updates = sum(len(roamer.ledger.writes) for roamer in roamers)
     lost = sum(len({key for _, key in r.ledger.writes} - set(r.raw.state)) for r in roamers)
     figures(
         f"{size.restarts} rolling restarts of {NODES} nodes under {len(roamers)} devices: "
         f"{updates} updates, {lost} lost; pause p50 {pauses[len(pauses) // 2]:.2f} s, "
-        f"p99 {pauses[int(len(pauses) * 0.99)]:.2f} s, longest {pauses[-1]:.2f} s"
+        f"p99 {p99_s:.2f} s, longest {pauses[-1]:.2f} s"
     )
     assert set(codes) == {0}
     assert lost == 0
     assert len(pauses) >= len(roamers)
     assert all(roamer.refusals == [] for roamer in roamers)
+    assert not full or p99_s <= PAUSE_P99_S
