@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,9 @@ class Log:
         self.length, self.trimmed = length, trimmed
         self.got: list[int] = []
         self.lost = self.deleted = self.repairs = 0
-        self.wanted = False
+        self.wanted = self.sending = False
+        self.reads = 0
+        self.while_reading: Callable[[], None] = lambda: None
         self.follower = Follower(
             TRIP,
             Position(after),
@@ -34,6 +37,7 @@ class Log:
             self._on_lost,
             repair=self._want,
             on_close=lambda follower: None,
+            expects=lambda document: self.sending,
         )
 
     def _on_deleted(self) -> None:
@@ -56,6 +60,8 @@ class Log:
     ) -> tuple[tuple[LoggedTurn, ...], Position]:
         first = max(after, self.trimmed) + 1
         found = [logged(position) for position in range(first, self.length + 1)][:limit]
+        self.reads += 1
+        self.while_reading()
         return tuple(found), Position(self.trimmed)
 
 
@@ -93,3 +99,58 @@ def test_a_long_log_is_read_in_pieces() -> None:
     log.follower.catch_up()
     log.repair()
     assert log.got == list(range(1, 1_751))
+
+
+def test_a_read_is_not_repeated_for_turns_of_this_node_that_are_on_their_way() -> None:
+    """A node that writes without pause: with each read its next turn is taken, and announced."""
+    log = Log(length=3)
+
+    def write_on() -> None:
+        log.length += 1
+        log.sending = True
+        log.follower.announce(Position(log.length))
+
+    log.while_reading = write_on
+    log.follower.catch_up()
+    log.repair()
+    assert (log.reads, log.got) == (1, [1, 2, 3])
+    log.sending = False
+    log.follower.offer(logged(4))
+    log.follower.settle()
+    assert (log.wanted, log.got) == (False, [1, 2, 3, 4])
+
+
+def test_turns_that_arrive_while_the_log_is_read_are_not_read_again() -> None:
+    log = Log(length=3)
+
+    def take_one() -> None:
+        log.length += 1
+        log.follower.offer(logged(log.length))
+        log.follower.announce(Position(log.length))
+
+    log.while_reading = take_one
+    log.follower.catch_up()
+    log.repair()
+    assert (log.reads, log.got) == (1, [1, 2, 3, 4])
+
+
+def test_a_turn_that_was_announced_while_the_log_was_read_is_read() -> None:
+    log = Log(length=0)
+
+    def announce_one() -> None:
+        if log.length == 0:
+            log.length = 1
+            log.follower.announce(Position(1))
+
+    log.while_reading = announce_one
+    log.follower.catch_up()
+    log.repair()
+    assert (log.reads, log.got) == (2, [1])
+    assert not log.follower.repairing
+
+
+def test_what_the_log_does_not_have_is_not_asked_for_without_end() -> None:
+    log = Log(length=2)
+    log.follower.announce(Position(5))
+    log.repair()
+    assert (log.reads, log.got, log.follower.repairing) == (2, [1, 2], False)

@@ -115,12 +115,12 @@ class Follower:
         """The log has a turn at `position`."""
         if position > self.announced:
             self.announced = position
-        if position > self.position and not self._expects(self.document):
+        if position > self.position and not self.repairing and not self._expects(self.document):
             self.catch_up()
 
     def settle(self) -> None:
         """Nothing of this node is on its way any more: a hole that is there now does not fill by itself."""
-        if self.announced > self.position:
+        if self.announced > self.position and not self.repairing:
             self.catch_up()
 
     def catch_up(self) -> None:
@@ -140,18 +140,25 @@ class Follower:
         """Deliver what the log has; ends live. Whatever `read` raises leaves the follower repairing."""
         while not self.closed:
             self._again = False
+            announced = self.announced
             turns, trimmed = await read(self.document, self.position, READ_LIMIT)
             if not self._deliver_read(turns, trimmed):
                 return
             self._deliver_early()
-            if self._is_through(len(turns)):
+            if self._is_through(len(turns), announced):
                 break
         self.repairing = False
 
-    def _is_through(self, got: int) -> bool:
-        if self._again:
+    def _is_through(self, got: int, announced_before: Position) -> bool:
+        """Whether nothing is missing any more, or what is missing is not in the log, or comes by itself.
+
+        Without the last a node that writes without pause would read each of its own turns.
+        """
+        if self._again or got == READ_LIMIT:
             return False
-        return got == 0 or (got < READ_LIMIT and self.announced <= self.position)
+        if self.announced <= self.position or self._expects(self.document):
+            return True
+        return got == 0 and self.announced == announced_before
 
     def _deliver_read(self, turns: tuple[LoggedTurn, ...], trimmed: Position) -> bool:
         for turn in turns:
