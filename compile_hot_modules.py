@@ -5,7 +5,7 @@
 
 The source is the same; a module without its extension runs as plain Python. Needs mypy, setuptools and a C
 compiler. The packages of a checkout are left alone, so that what is edited is what runs there. A class that
-others outside derive from, such as `Contributor`, stays plain Python: a compiled one would refuse them.
+others outside derive from, such as `Witness`, stays plain Python: a compiled one would refuse them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HOT = """
     threadline_server/rooms/item_index threadline_server/rooms/journal threadline_server/rooms/judge
     threadline_server/rooms/key_contest threadline_server/rooms/key_table threadline_server/rooms/keystroke
     threadline_server/rooms/list_order threadline_server/rooms/node_presence threadline_server/rooms/replica
-    threadline_server/rooms/room threadline_server/rooms/room_log
+    threadline_server/rooms/room threadline_server/rooms/room_log threadline_server/rooms/seat
     threadline_server/rooms/stamper threadline_server/rooms/stamps threadline_server/rooms/state_vector
     threadline_server/rooms/stretch threadline_server/rooms/tail threadline_server/rooms/update_reader
     threadline_server/rooms/update_writer threadline_server/rooms/verdict

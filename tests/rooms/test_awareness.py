@@ -10,13 +10,13 @@ from threadline.actors import Actor, Role
 from threadline.protocol import close_codes
 from threadline.protocol.awareness import AwarenessEntry, decode_awareness, encode_awareness
 from threadline_server.rooms.awareness import BURST_S, Awareness, identified
-from threadline_server.rooms.contributor import Contributor
+from threadline_server.rooms.contributor import Witness
 from threadline_server.rooms.options import RoomOptions
 
 OPTIONS = RoomOptions()
 
 
-class Holder(Contributor):
+class Holder(Witness):
     """Somebody who announces."""
 
     def __init__(self, user: str = "ada") -> None:

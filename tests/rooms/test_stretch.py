@@ -10,7 +10,7 @@ from tests.rooms.open_rules import OpenRules
 
 from threadline.actors import Actor, Role
 from threadline_server.backplane.base import ClockRange, Entry
-from threadline_server.rooms.contributor import Contributor
+from threadline_server.rooms.contributor import Witness
 from threadline_server.rooms.draft import Draft
 from threadline_server.rooms.gate import Gate
 from threadline_server.rooms.stretch import MAX_BYTES
@@ -19,11 +19,11 @@ ADA = Actor("ada", Role.EDITOR)
 PIECES = st.lists(st.sampled_from(["a", "word ", "é", "👍", "<p>"]), min_size=1, max_size=30)
 
 
-class Sender(Contributor):
+class Sender(Witness):
     """Only its identity matters."""
 
 
-def drafted(updates: list[bytes], senders: list[Contributor] | None = None) -> list[Entry]:
+def drafted(updates: list[bytes], senders: list[Witness] | None = None) -> list[Entry]:
     gate, draft, alone = Gate(OpenRules()), Draft(), Sender()
     for at, data in enumerate(updates):
         verdict = gate.admit(data, ADA)

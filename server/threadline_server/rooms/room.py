@@ -43,10 +43,10 @@ from threadline_server.rooms.second_look import SecondLook
 _READ_AT_ONCE = 500
 
 _NOBODY: set[Any] = set()
+"""Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
+
 PRESENCE_DELAY_S = 0.1
 """How long presence waits that came too fast."""
-
-"""Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
 
 
 class Room:
@@ -217,7 +217,8 @@ class Room:
         self.closed = close
         for following in self._followings:
             following.close()
-        for contributor in (*self.seats.values(), *self.witnesses):
+        everyone: tuple[Contributor, ...] = (*self.seats.values(), *self.witnesses)
+        for contributor in everyone:
             self.expel(contributor, close, detail)
         if close is not close_codes.RESTARTING:
             self.log.tail.abandon()

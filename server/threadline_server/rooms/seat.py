@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from threadline.actors import Actor, Role
 from threadline.protocol.close_codes import REPLICA_REJECTED, CloseCode
-from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.member import Member
 
 NOT_SYNCED = b""
@@ -13,8 +12,8 @@ NOT_SYNCED = b""
 _MAX_EXPECTED = 16
 
 
-class Seat(Contributor):
-    """A member and how far it is along.
+class Seat:
+    """A contributor: a member, and how far it is along.
 
     behind:    the state vector it has reached, None while it keeps up
     unsaved:   acknowledgements held back while it is behind

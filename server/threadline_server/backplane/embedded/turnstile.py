@@ -17,13 +17,15 @@ class Turnstile:
 
     def __init__(self, on_free: Callable[[], None]) -> None:
         self._on_free = on_free
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._queued = 0
         self._busy = False
         self._loop_waits = False
 
     def try_enter(self) -> bool:
         """For the loop: whether it may write now; it must `leave` then."""
-        with self._changed:
+        with self._lock:
             if self._busy:
                 self._loop_waits = True
                 return False
@@ -32,25 +34,32 @@ class Turnstile:
             return True
 
     def leave(self) -> None:
-        with self._changed:
+        with self._lock:
             self._busy = False
             call = self._loop_waits
-            self._changed.notify()
+            if self._queued:
+                self._changed.notify()
         if call:
             self._on_free()
 
     def forget_loop(self) -> None:
         """The loop has nothing to write any more; threads need not wait for it."""
-        with self._changed:
+        if not self._loop_waits:  # which only the loop sets
+            return
+        with self._lock:
             self._loop_waits = False
             self._changed.notify()
 
     @contextmanager
     def thread(self) -> Iterator[None]:
         """For a thread: wait for the loop and for other threads, then write."""
-        with self._changed:
-            while self._busy or self._loop_waits:
-                self._changed.wait()
+        with self._lock:
+            self._queued += 1
+            try:
+                while self._busy or self._loop_waits:
+                    self._changed.wait()
+            finally:
+                self._queued -= 1
             self._busy = True
         try:
             yield
