@@ -71,10 +71,16 @@ def compiled_environment() -> dict[str, str]:
     return {"PYTHONPATH": str(COMPILED)}
 
 
+UNPACED = ("--frames-per-second", "10000000", "--bytes-per-second", "10000000000")
+"""One writer saturates the server here; above 50,000 frames a second it would have to pause."""
+
+
 def _serve(port: int, *options: str) -> list[str]:
-    """As in production, but that the signed token may stand in the address: the generator has one for all."""
+    """As in production, but that the signed token may stand in the address, since the generator has one for
+    all, and that a device is not slowed down, which no peer does either.
+    """
     module = [sys.executable, "-m", "threadline_server", "serve", "--auth", "token", "--url-tokens", "any"]
-    return [*module, "--host", "127.0.0.1", "--port", str(port), *options]
+    return [*module, *UNPACED, "--host", "127.0.0.1", "--port", str(port), *options]
 
 
 def _threadline(port: int, scratch: Path) -> list[str]:
