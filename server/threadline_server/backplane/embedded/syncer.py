@@ -31,7 +31,7 @@ from threadline_server.backplane.base import Append
 from threadline_server.backplane.embedded.synced_mark import SyncedMark
 
 RETRY_S = 0.25
-SPACING_S = 0.002
+SPACING_S = 0.001
 """Between the starts of two syncs. A disk that syncs in a tenth of that would be asked thousands of times a
 second, which takes a fifth of the processor from the loop."""
 
