@@ -45,8 +45,11 @@ test("a device links another one, sees it and signs it off", async () => {
   const linking = link_device(server.url, link.code.toLowerCase(), "Pixel 9", (number) => numbers.push(number));
   while ((await link.look()).stage === "waiting");
   const { number } = link.view;
+  const looking = link.look();
   await link.confirm();
   const linked = await linking;
+  await looking;
+  expect((await link.look()).stage).toBe("confirmed");
   expect(numbers).toEqual([number]);
   expect(await who_is(server.url, linked.token)).toMatchObject({ user: "ada", proof: "device" });
   await expect(link_device(server.url, link.code, "Eve", () => undefined)).rejects.toMatchObject({ code: "expired_token" });

@@ -43,6 +43,7 @@ export class DeviceLink {
   readonly code: string;
   view: DeviceLinkView;
   readonly #api: HttpApi;
+  #answered = false;
 
   constructor(api: HttpApi, made: DeviceLinkView & { code: string }) {
     this.#api = api;
@@ -50,21 +51,40 @@ export class DeviceLink {
     this.view = made;
   }
 
-  /** How it stands now. Throws with the code `link_not_found` when it was used, or is too old. */
+  /**
+   * How it stands now. Throws with the code `link_not_found` when it was used, or is too old; not once it was answered
+   * here, since the other device uses it up right after that.
+   */
   async look(): Promise<DeviceLinkView> {
-    this.view = (await this.#api.call("GET", this.#path)) as unknown as DeviceLinkView;
+    if (this.#answered) return this.view;
+    const seen = await this.#api.call("GET", this.#path).catch((error: unknown) => {
+      if (!this.#answered) throw error;
+    });
+    if (!this.#answered) this.view = seen as unknown as DeviceLinkView;
     return this.view;
   }
 
   /** Lets the device in that has claimed the code. */
   async confirm(): Promise<void> {
-    this.view = (await this.#api.call("POST", `${this.#path}/confirm`)) as unknown as DeviceLinkView;
+    this.view = await this.#answer(async () => (await this.#api.call("POST", `${this.#path}/confirm`)) as unknown as DeviceLinkView);
   }
 
   /** Turns that device away, or takes the code back. */
   async refuse(): Promise<void> {
-    await this.#api.call("DELETE", this.#path);
-    this.view = { ...this.view, stage: "refused" };
+    this.view = await this.#answer(async () => {
+      await this.#api.call("DELETE", this.#path);
+      return { ...this.view, stage: "refused" };
+    });
+  }
+
+  async #answer(answer: () => Promise<DeviceLinkView>): Promise<DeviceLinkView> {
+    this.#answered = true;
+    try {
+      return await answer();
+    } catch (error) {
+      this.#answered = false;
+      throw error;
+    }
   }
 
   get #path(): string {
