@@ -35,6 +35,8 @@ HOSTILE = [
     "![x](https://example.org/pixel.png) [data](data:text/html,<script>opener.hit=1</script>)",
     "<object data='data:text/html,<script>parent.hit=1</script>'></object><embed src=x>",
     "<div style='position:fixed;inset:0' onmouseover=window.hit=1>cover</div>",
+    r"\(\text{<img src=x onerror=window.hit=1>} + \href{javascript:window.hit=1}{x}\)",
+    r"$$\fcolorbox{red}{blue}{x} \htmlStyle{position:fixed}{x}$$",
 ]
 """What people, agents and tools may write to make a page act."""
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.async_api import Page
 
 _ENGINE = Path(__file__).parents[2] / "web_demo" / "node_modules" / "axe-core" / "axe.min.js"
 
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+async def violations_light_and_dark(page: Page) -> list[str]:
+    """What axe finds in either appearance; the page is left in that of the system."""
+    found = []
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {violation}" for violation in await violations(page)]
+    await page.emulate_media(color_scheme="null")
+    return found
 
 
 async def violations(page: Page) -> list[str]:

@@ -2,6 +2,7 @@
 
 import DOMPurify from "dompurify";
 import { Marked, type Tokens } from "marked";
+import { formulas } from "./formulas.ts";
 import { words } from "./words/words.ts";
 
 const reader = new Marked({ gfm: true, breaks: true });
@@ -16,6 +17,8 @@ reader.use({
     image: ({ href, text }: Tokens.Image) => `<a href="${escapeHtml(href)}">${escapeHtml(text || href)}</a>`,
   },
 });
+
+reader.use(formulas((tex, display) => `<code class="math${display ? " display" : ""}">${escapeHtml(tex)}</code>`));
 
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName !== "A") return;
