@@ -167,15 +167,17 @@ def copy_into(root: Path) -> None:
             shutil.copy(source, root / name)
 
 
-def passes(root: Path, tests: list[str]) -> bool:
-    """Whether all of them do, with the sources of the copy."""
+def failure(root: Path, tests: list[str]) -> str:
+    """What pytest says of the first that fails with the sources of the copy; empty where all pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {
         "PYTHONPATH": f"{root / 'client_py'}:{root / 'server'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=PATIENCE_S)
-    return run.returncode == 0
+    run = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    return run.stdout + run.stderr if run.returncode else ""
 
 
 def main() -> int:
@@ -184,12 +186,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         copy_into(root)
-        if not passes(root, sorted({test for mutation in chosen for test in tests_of(mutation.row)})):
-            print("The tests fail as it is.")
+        if failed := failure(root, sorted({test for mutation in chosen for test in tests_of(mutation.row)})):
+            print(f"The tests fail as it is.\n{failed}")
             return 1
         for mutation in chosen:
             original = mutation.apply(root)
-            noticed = not passes(root, tests_of(mutation.row))
+            noticed = failure(root, tests_of(mutation.row)) != ""
             (root / mutation.path).write_text(original)
             survived += [] if noticed else [mutation.row]
             outcome = "noticed" if noticed else "NOT NOTICED"

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 from playwright.async_api import Browser, expect
-from tests.e2e.axe import violations
+from tests.e2e.axe import SCHEMES, Scheme, violations, violations_light_and_dark
 from tests.e2e.browser_device import PHONE
 from tests.e2e.conftest import Devices
 from tests.server_process import ServerProcess
-
-Scheme = Literal["light", "dark"]
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 @pytest.fixture
@@ -67,3 +62,19 @@ async def test_the_settings_in_arabic(devices: Devices, scheme: Scheme) -> None:
     await laptop.page.locator("dialog select").last.select_option("ar")
     await expect(laptop.page.locator("html")).to_have_attribute("dir", "rtl")
     assert await violations(laptop.page) == []
+
+
+@pytest.mark.asyncio
+async def test_the_dialogs_of_a_conversation(devices: Devices) -> None:
+    laptop = await devices.device("ada", "Laptop")
+    await laptop.open("trip")
+    await laptop.page.get_by_test_id("title").click()
+    await laptop.page.keyboard.press("?")
+    await laptop.page.get_by_role("dialog").wait_for()
+    assert await violations_light_and_dark(laptop.page) == [], "the keys"
+    await laptop.page.keyboard.press("Escape")
+    await laptop.by("session-options").first.click()
+    await laptop.by("session-dialog").wait_for()
+    assert await violations_light_and_dark(laptop.page) == [], "the options"
+    await laptop.by("delete").click()
+    assert await violations_light_and_dark(laptop.page) == [], "the question before it is deleted"

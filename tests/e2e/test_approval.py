@@ -23,6 +23,9 @@ async def test_another_device_allows_the_call_and_all_say_who_did(devices: Devic
     await phone.open("trip")
     await laptop.send("Book the hotel Adler")
     await expect(laptop.by("approval")).to_contain_text("Adler")
+    desk = await devices.device("ada", "Desk")
+    await desk.page.goto(desk.url)
+    await expect(desk.by("session-link").locator(".about")).to_have_text("Agent: waiting for you")
     await phone.by("approve").click()
     for device in (laptop, phone):
         await expect(device.by("approval-outcome")).to_contain_text("bob")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import FilePayload, expect
-from tests.e2e.axe import violations
+from tests.e2e.axe import violations_light_and_dark
 from tests.e2e.browser_device import BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.server_process import ServerProcess
@@ -66,7 +66,7 @@ async def test_files_are_chosen_pasted_and_dropped_and_another_device_has_them(
     await _attached(laptop, 4)
     await laptop.page.get_by_label("Do not send dropped.txt").click()
     await _attached(laptop, 3)
-    assert await violations(laptop.page) == []
+    assert await violations_light_and_dark(laptop.page) == []
     await laptop.send("What can you do?")
     await expect(laptop.by("attaching")).to_have_count(0)
     await phone.finished_answers(1)
@@ -74,7 +74,7 @@ async def test_files_are_chosen_pasted_and_dropped_and_another_device_has_them(
     picture = phone.by("picture").locator("img")
     await picture.wait_for()
     assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
-    assert await violations(phone.page) == []
+    assert await violations_light_and_dark(phone.page) == []
     async with phone.page.expect_download() as downloading:
         await phone.by("file").first.click()
     download = await downloading.value

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.e2e.axe import violations
+from tests.e2e.axe import violations_light_and_dark
 from tests.e2e.browser_device import BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.server_process import ThreadlineProcess
@@ -25,7 +25,7 @@ async def test_the_timeline_goes_back_and_a_branch_goes_on_from_there(devices: D
     await laptop.by("open-timeline").click()
     shown = laptop.by("moment-messages")
     await expect(shown).to_contain_text("Find hotels in Lisbon")
-    assert await violations(laptop.page) == []
+    assert await violations_light_and_dark(laptop.page) == []
     scrubber = laptop.by("scrubber")
     await scrubber.focus()
     await scrubber.press("Home")
@@ -69,7 +69,7 @@ async def test_a_dropped_connection_is_seen_to_heal(devices: Devices) -> None:
     await laptop.is_saved()
     await expect(laptop.by("glass-round-trip")).to_contain_text("s")
     assert await laptop.digest() == await phone.digest()
-    assert await violations(laptop.page) == []
+    assert await violations_light_and_dark(laptop.page) == []
 
 
 @pytest.mark.asyncio

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.e2e.axe import violations
+from tests.e2e.axe import violations_light_and_dark
 from tests.e2e.browser_device import TIMEOUT_MS, BrowserDevice, same_digest
 from tests.e2e.conftest import Devices, watched_devices
 from tests.server_process import ThreadlineProcess
@@ -30,14 +30,14 @@ async def link(laptop: BrowserDevice, phone: BrowserDevice) -> None:
     await phone.page.goto(url)
     assert url.partition("#/link/")[2]
     assert await phone.page.evaluate("location.hash") == "#/", "the code left the address"
-    assert await violations(laptop.page) == [], "the code"
-    assert await violations(phone.page) == [], "the new device"
+    assert await violations_light_and_dark(laptop.page) == [], "the code"
+    assert await violations_light_and_dark(phone.page) == [], "the new device"
     await phone.by("device-input").fill("Pixel 9")
     await phone.by("link-use").click()
     await expect(laptop.by("link-device")).to_contain_text("Pixel 9")
     numbers = [await device.by("link-number").inner_text() for device in (laptop, phone)]
     assert numbers[0] == numbers[1]
-    assert await violations(laptop.page) == [], "the question"
+    assert await violations_light_and_dark(laptop.page) == [], "the question"
     await laptop.by("link-yes").click()
     await expect(laptop.by("link-done")).to_contain_text("Pixel 9")
     await laptop.by("continue-close").click()
@@ -62,7 +62,7 @@ async def test_a_phone_goes_on_where_the_laptop_was_until_it_is_signed_off(known
     await laptop.by("linked-devices").click()
     row = laptop.by("linked-device")
     await expect(row).to_contain_text("Pixel 9")
-    assert await violations(laptop.page) == [], "the list of devices"
+    assert await violations_light_and_dark(laptop.page) == [], "the list of devices"
     await row.get_by_role("button").click()
     await laptop.by("revoke-yes").click()
     await expect(row).to_have_count(0)
@@ -105,7 +105,11 @@ async def test_a_demo_on_the_local_network_pairs_one_device_and_that_links_other
             phone = await devices.device("", "Pixel 9", phone=True, token="")
             code = await server.said(r"([2-9A-Z]{4}-[2-9A-Z]{4})\b")
             await laptop.page.goto(server.url)
+            await laptop.by("sign-in").wait_for()
+            assert await violations_light_and_dark(laptop.page) == [], "the way in"
             await laptop.by("sign-in").get_by_role("link").click()
+            await laptop.page.locator("#code").wait_for()
+            assert await violations_light_and_dark(laptop.page) == [], "the code of the terminal"
             await laptop.page.locator("#code").fill(code)
             await laptop.page.locator("#name").fill("ada")
             await laptop.page.locator("#device").fill("Laptop")

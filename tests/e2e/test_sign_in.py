@@ -7,7 +7,7 @@ import time
 
 import pytest
 from playwright.async_api import WebSocket, expect
-from tests.e2e.axe import violations
+from tests.e2e.axe import violations_light_and_dark
 from tests.e2e.browser_device import TIMEOUT_MS, BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.signing import token_of
@@ -28,7 +28,7 @@ async def test_a_wrong_token_is_refused_and_a_right_one_may_become_this_devices_
     phone.expected.append("status of 401")
     await phone.page.goto(f"{phone.url}/#/s/trip")
     await phone.by("token-input").wait_for()
-    assert await violations(phone.page) == []
+    assert await violations_light_and_dark(phone.page) == []
     await sign_in(phone, "nonsense")
     await expect(phone.by("sign-in-failed")).to_be_visible()
     await sign_in(phone, token_of("ada"), stay=True)

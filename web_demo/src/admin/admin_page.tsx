@@ -113,7 +113,7 @@ function Plots({ samples, words }: { samples: readonly Sample[]; words: AdminWor
   const perSecond = (value: number): string => words.perSecond(plain(value));
   const percent = (value: number): string => `${plain(value * 100)} %`;
   const shown: [string, readonly number[], (value: number) => string][] = [
-    [plots.devices, levels(samples, "threadline_edge_connections"), plain],
+    [plots.connections, levels(samples, "threadline_edge_connections"), plain],
     [plots.sessions, levels(samples, "threadline_rooms_open"), plain],
     [plots.runs, levels(samples, "threadline_worker_sessions"), plain],
     [plots.updates, rates(samples, "threadline_rooms_updates_total"), perSecond],

@@ -15,7 +15,7 @@ const en = {
   highest: (text: string) => `highest ${text}`,
   perSecond: (text: string) => `${text}/s`,
   plots: {
-    devices: "Devices",
+    connections: "Connections",
     sessions: "Open documents",
     updates: "Updates",
     bytes: "Received",
@@ -73,7 +73,7 @@ const de: AdminWords = {
   highest: (text) => `höchstens ${text}`,
   perSecond: (text) => `${text}/s`,
   plots: {
-    devices: "Geräte",
+    connections: "Verbindungen",
     sessions: "Offene Dokumente",
     updates: "Änderungen",
     bytes: "Empfangen",
@@ -129,7 +129,7 @@ const ar: AdminWords = {
   highest: (text) => `الأعلى ${text}`,
   perSecond: (text) => `${text}/ث`,
   plots: {
-    devices: "الأجهزة",
+    connections: "الاتصالات",
     sessions: "المستندات المفتوحة",
     updates: "التحديثات",
     bytes: "المستلَم",
@@ -185,7 +185,7 @@ const zh: AdminWords = {
   highest: (text) => `最高 ${text}`,
   perSecond: (text) => `${text}/秒`,
   plots: {
-    devices: "设备",
+    connections: "连接",
     sessions: "打开的文档",
     updates: "更新",
     bytes: "接收",

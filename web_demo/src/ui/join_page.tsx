@@ -27,15 +27,16 @@ export default function JoinPage({ code }: { code: string }): JSX.Element {
         <img src="./icon.svg" alt="" />
         {failed.value ? (
           <>
+            <h1>{people.share.joinFailed}</h1>
             <p role="alert" data-testid="join-failed">
-              <strong>{people.share.joinFailed}</strong> {failed.value}
+              {failed.value}
             </p>
             <button class="button primary" type="button" onClick={() => (entry.value = undefined)}>
               {people.share.toList}
             </button>
           </>
         ) : (
-          <p>{people.share.joining}</p>
+          <h1>{people.share.joining}</h1>
         )}
       </div>
     </main>

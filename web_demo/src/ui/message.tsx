@@ -57,6 +57,7 @@ export const UserMessage = memo(function UserMessage({ message, model, version, 
             {chat.undoSend}
           </button>
         )}
+        {!editing && !retracted && message.text !== "" && <CopyMessage text={message.text} />}
         {mine && sent && !editing && model.canWrite.value && (
           <button
             class="icon-button quiet"
@@ -257,25 +258,30 @@ function Ending({ message, run }: { message: Message; run: RunSnapshot | undefin
 
 const COPIED_MS = 1_500;
 
-function Tools({ message, model, version, of, last }: AssistantProps): JSX.Element {
-  const { app, versions } = words();
+function CopyMessage({ text }: { text: string }): JSX.Element {
+  const { app } = words();
   const copied = useSignal(false);
   const copy = async (): Promise<void> => {
-    await copyText(message.text);
+    await copyText(text);
     copied.value = true;
     setTimeout(() => (copied.value = false), COPIED_MS);
   };
   const label = copied.value ? app.copied : app.copy;
+  return (
+    <button class="icon-button quiet" type="button" data-testid="copy" aria-label={label} title={label} onClick={() => void copy()}>
+      <Icon name={copied.value ? "check" : "copy"} />
+    </button>
+  );
+}
+
+function Tools({ message, model, version, of, last }: AssistantProps): JSX.Element {
+  const { versions } = words();
   const again = message.status === "complete" ? versions.again : versions.retry;
   const question = message.parent;
   return (
     <div class="tools">
       <VersionSwitch message={message.id} model={model} version={version} of={of} />
-      {message.text !== "" && (
-        <button class="icon-button" type="button" aria-label={label} title={label} onClick={() => void copy()}>
-          <Icon name={copied.value ? "check" : "copy"} />
-        </button>
-      )}
+      {message.text !== "" && <CopyMessage text={message.text} />}
       {last && question && model.canWrite.value && (
         <button
           class="icon-button"
