@@ -167,11 +167,11 @@ class RawDevice:
         self.doc.get("state", type=Map)[key] = value
         await self.flush()
 
-    async def say(self, text: str) -> str:
+    async def say(self, text: str, role: str = "user") -> str:
         """A message of this device's user; its id is given back."""
         entry = new_entry_id(self.user)
         message: dict[str, Any] = {
-            "role": "user",
+            "role": role,
             "author": {"user": self.user, "device": self.device, "name": self.user},
             "created_at": 1,
             "status": "complete",

@@ -74,6 +74,11 @@ ALLOWED: list[tuple[Actor, Path, Content]] = [
 ]
 
 REFUSED: list[tuple[Actor, Path, Content]] = [
+    (
+        AGENT,
+        ("intents", "agent:travel/1"),
+        value({"kind": "approval", "run": "r", "call": "c", "decision": "approve"}),
+    ),
     (EVE, ("messages", MINE), of(ContentKind.MAP)),
     (EVE, ("messages", MINE, "text", LIST_POSITION), of(ContentKind.STRING)),
     (ADA, ("messages", "no-owner"), of(ContentKind.MAP)),

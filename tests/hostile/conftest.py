@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
+from tests.hostile.house import House, house_in
 from tests.raw_device import RawDevice, raw_device, until_equal
 from tests.server_process import ServerProcess, server_process
 
@@ -80,3 +81,9 @@ async def scene(town: Town) -> AsyncIterator[Scene]:
         await bystander.set("/trip/city", "Berlin")
         await bystander.until_saved()
         yield Scene(town, session, bystander, bystander.digest())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house_in(tmp_path_factory.mktemp("house")) as house:
+        yield house

@@ -4,26 +4,27 @@ nothing anywhere.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
+import json
+from collections.abc import Callable
+from typing import Any
 
-import httpx
 import pytest
-import pytest_asyncio
 from pycrdt import Array, Map, Text
-from tests.raw_device import RawDevice, raw_device, until_equal
-from tests.signing import SECRET, token_of
+from tests.hostile import updates
+from tests.hostile.house import HOST, ROLES, House, member_of
+from tests.raw_device import RawDevice, until_equal
+from tests.signing import token_of
 
 from threadline.ids import new_entry_id
-from threadline_server.app import RunningServer, running_server
-from threadline_server.settings import load
+from threadline.protocol.awareness import decode_awareness
+from threadline.protocol.ywebsocket import AwarenessUpdate, QueryAwareness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ROLES = ("owner", "editor", "viewer")
-WRITERS = frozenset({"owner", "editor"})
-OWNERS = frozenset({"owner"})
+PEOPLE = frozenset({"owner", "editor"})
+WRITERS = PEOPLE | {"agent"}
+KEEPERS = frozenset({"owner", "agent"})
+AGENTS = frozenset({"agent"})
 NOBODY: frozenset[str] = frozenset()
 
 Act = Callable[[RawDevice], None]
@@ -120,24 +121,27 @@ def write_list_elsewhere(device: RawDevice) -> None:
     device.doc.get("board", type=Array).append(1)
 
 
-RUN = {"kind": "run", "device": "d", "at": 1, "message": "x", "goal": "go"}
+RUN = {"kind": "run", "device": "d", "at": 1, "message": "x", "goal": "go", "agent": "elsewhere"}
 APPROVAL = {"kind": "approval", "device": "d", "at": 1, "run": "ada/r", "call": "c", "decision": "approve"}
+CANCEL = {"kind": "cancel", "device": "d", "at": 1, "run": "ada/r"}
 
 TABLE: dict[str, tuple[Act, frozenset[str]]] = {
-    "meta: title": (put("meta", "title", "Trip"), OWNERS),
-    "meta: context": (put("meta", "/context/a", 1), OWNERS),
+    "meta: title": (put("meta", "title", "Trip"), KEEPERS),
+    "meta: context": (put("meta", "/context/a", 1), KEEPERS),
     "meta: schema": (put("meta", "schema", 9), NOBODY),
     "meta: parent": (put("meta", "parent", "other"), NOBODY),
     "meta: another key": (put("meta", "extra", 1), NOBODY),
-    "messages: one's own": (say(), WRITERS),
-    "messages: as the assistant": (say(role="assistant"), NOBODY),
-    "messages: as the system": (say(role="system"), NOBODY),
+    "messages: one's own": (say(), PEOPLE),
+    "messages: as the assistant": (say(role="assistant"), AGENTS),
+    "messages: as the system": (say(role="system"), AGENTS),
     "messages: by another author": (say(author="someone"), NOBODY),
     "messages: under another's key": (say(under="someone"), NOBODY),
     "messages: under the agent's key": (say(under="agent:travel"), NOBODY),
     "messages: with a place": (say(seq=[1, "n"]), NOBODY),
     "messages: with a time of receipt": (say(received_at=1), NOBODY),
     "messages: streaming": (say(status="streaming"), NOBODY),
+    "messages: streaming, as the assistant": (say(role="assistant", status="streaming"), AGENTS),
+    "messages: by the agent, as a person": (say("agent:travel", role="assistant"), AGENTS),
     "messages: type into one's own": (edit_own, WRITERS),
     "messages: cut from one's own": (cut_own, WRITERS),
     "messages: retract one's own": (retract_own, WRITERS),
@@ -149,7 +153,7 @@ TABLE: dict[str, tuple[Act, frozenset[str]]] = {
     "state: a key": (put("state", "/city", "Rome"), WRITERS),
     "state: another value": (put("state", "/there", "changed"), WRITERS),
     "state: remove a key": (remove("state", "/there"), WRITERS),
-    "state: the agent's": (put("state", "/agent:travel/x", 1), NOBODY),
+    "state: the agent's": (put("state", "/agent:travel/x", 1), AGENTS),
     "state: a nested type": (put("state", "/nested", Map({})), NOBODY),
     "counters: one's own share": (count_own, WRITERS),
     "counters: another's share": (put("counters", "views/7", 100), NOBODY),
@@ -157,61 +161,23 @@ TABLE: dict[str, tuple[Act, frozenset[str]]] = {
     "counters: no number": (put("counters", "views", "x"), NOBODY),
     "intents: to run": (intend(RUN), WRITERS),
     "intents: for another": (intend(RUN, under="someone"), NOBODY),
+    "intents: to stop a run": (intend(CANCEL), WRITERS),
+    "intents: to approve": (intend(APPROVAL), PEOPLE),
     "intents: to approve, as another": (intend(APPROVAL, under="ada2"), NOBODY),
     "intents: no intent": (intend({"kind": "root", "at": 1}), NOBODY),
-    "runs: a run": (put("runs", "ada/r", Map({"status": "completed"})), NOBODY),
+    "runs: a run": (put("runs", "ada/r", Map({"status": "completed"})), AGENTS),
     "runs: a value": (put("runs", "ada/r", 1), NOBODY),
     "an application's text": (write_text_elsewhere, WRITERS),
     "an application's list": (write_list_elsewhere, WRITERS),
 }
 
 
-@dataclass(slots=True)
-class House:
-    """A node, and a session of its own for each case."""
-
-    server: RunningServer
-    made: int = 0
-
-    async def session(self, *, member: str, role: str) -> str:
-        self.made += 1
-        session = f"case-{self.made}"
-        headers = {"Authorization": f"Bearer {token_of('host')}"}
-        async with httpx.AsyncClient(base_url=self.server.url, headers=headers) as client:
-            await client.post("/api/v1/sessions", json={"id": session})
-            await self.grant(client, session, member, "editor")
-            async with self.device(session, member) as device:
-                await device.say("mine")
-                await device.until_saved()
-            async with self.device(session, "host") as device:
-                await device.say("theirs")
-                await device.set("/there", "before")
-                await device.until_saved()
-            await self.grant(client, session, member, role)
-        return session
-
-    async def grant(self, client: httpx.AsyncClient, session: str, member: str, role: str) -> None:
-        path = f"/api/v1/sessions/{session}/members/{member}"
-        assert (await client.put(path, json={"role": role})).status_code == 200
-
-    def device(self, session: str, user: str):  # type: ignore[no-untyped-def]  # a context manager
-        return raw_device(self.server.url, session, user, token=token_of(user))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    data: Path = tmp_path_factory.mktemp("house")
-    flags = {"port": 0, "data": data, "auth": "token", "auth_secret": SECRET, "requests_per_minute": 100_000}
-    async with running_server(load(flags, {})) as server:
-        yield House(server)
-
-
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("case", TABLE)
 async def test_who_may_do_what(house: House, role: str, case: str) -> None:
     act, allowed = TABLE[case]
-    session = await house.session(member="ada", role=role)
-    async with house.device(session, "host") as bystander, house.device(session, "ada") as ada:
+    session = await house.session(role)
+    async with house.device(session, HOST) as bystander, house.device(session, member_of(role)) as ada:
         await until_equal(bystander, ada)
         before = bystander.digest()
         act(ada)
@@ -222,7 +188,7 @@ async def test_who_may_do_what(house: House, role: str, case: str) -> None:
             assert ada.refused == 0
         else:
             await ada.until(lambda: ada.refused == 1, "it was refused")
-            async with house.device(session, "host") as newcomer:
+            async with house.device(session, HOST) as newcomer:
                 assert newcomer.digest() == before
             await bystander.until_answered()
             assert bystander.digest() == before
@@ -231,20 +197,57 @@ async def test_who_may_do_what(house: House, role: str, case: str) -> None:
 
 async def test_someone_downgraded_while_away_is_refused_and_can_start_anew(house: House) -> None:
     """What was written offline as an editor comes back from a viewer: nothing of it is taken."""
-    session = await house.session(member="ada", role="editor")
+    session = await house.session("editor")
     ada = RawDevice(session, "ada", token=token_of("ada"))
     await ada.join(house.server.url)
     await ada.until_synced()
     await ada.until_saved()
     await ada.leave()
     await ada.set("/written", "offline")
-    headers = {"Authorization": f"Bearer {token_of('host')}"}
-    async with httpx.AsyncClient(base_url=house.server.url, headers=headers) as client:
+    async with house.api(HOST) as client:
         await house.grant(client, session, "ada", "viewer")
     await ada.join(house.server.url)
     await ada.until(lambda: ada.refused == 1, "the offline work was refused")
     await ada.leave()
-    async with house.device(session, "ada") as anew, house.device(session, "host") as host:
+    async with house.device(session, "ada") as anew, house.device(session, HOST) as host:
         assert "/written" not in anew.state
         await host.set("/more", 1)
         await until_equal(anew, host)
+
+
+FORGED = {"user": HOST, "name": HOST, "role": "owner"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_everybody_is_present_as_who_they_are_and_nobody_as_another(house: House, role: str) -> None:
+    """Whatever a device says of itself, others are told its user and role by the server."""
+    session, member = await house.session(role), member_of(role)
+    async with house.device(session, HOST) as host, house.device(session, member) as device:
+        await host.send(appearance(host, 1, {"cursor": 1}))
+        await device.until(lambda: bool(shown(device, host)), "the host appeared")
+        await device.send(appearance(device, 1, {**FORGED, "cursor": 2}))
+        await host.until(lambda: bool(shown(host, device)), "it appeared")
+        assert shown(host, device) == [(member, role, 2)]
+        await device.send(appearance(host, 9, {**FORGED, "cursor": 3}))
+        await device.until_answered()
+        async with house.device(session, HOST) as newcomer:
+            await newcomer.send(QueryAwareness())
+            await newcomer.until(lambda: bool(shown(newcomer, host)), "the host is there")
+            assert shown(newcomer, host) == [(HOST, "owner", 1)]
+        assert set(shown(device, host)) == {(HOST, "owner", 1)}
+
+
+def appearance(device: RawDevice, clock: int, state: dict[str, object]) -> AwarenessUpdate:
+    return AwarenessUpdate(updates.awareness((device.doc.client_id, clock, json.dumps(state))))
+
+
+def shown(device: RawDevice, other: RawDevice) -> list[tuple[str, str, int]]:
+    """(user, role, cursor) of each time that `device` was told of `other`."""
+    entries = [entry for data in device.awareness for entry in decode_awareness(data)]
+    states = [entry.state for entry in entries if entry.client == other.doc.client_id]
+    return [(user_of(state), state["role"], state["cursor"]) for state in states if state]
+
+
+def user_of(state: dict[str, Any]) -> str:
+    user = state["user"]
+    return str(user["id"] if isinstance(user, dict) else user)

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from threadline.actors import Actor, Role
 from threadline.document.counters import FOLDED
-from threadline.document.intents import TitleIntent, read_intent
+from threadline.document.intents import ApprovalIntent, TitleIntent, read_intent
 from threadline.document.judgement import LIST_POSITION, Content, ContentKind, Path, RuleBook
 from threadline.document.messages import MessageRole, MessageStatus
 from threadline.document.root_rules import RootRule
@@ -133,6 +133,8 @@ def _is_intent(actor: Actor, client: int, path: Path, content: Content) -> str |
     intent = read_intent(path[1], content.value) if content.plain else None
     if intent is None:
         return "this is not an intent: run, cancel, approval or title, with its fields"
+    if isinstance(intent, ApprovalIntent) and actor.role is Role.AGENT:
+        return "calls that need a word are allowed by people, not by agents"
     if isinstance(intent, TitleIntent) and len(intent.title) > MAX_TITLE_CHARS:
         return f"a title has at most {MAX_TITLE_CHARS} characters"
     return None
