@@ -87,8 +87,8 @@ class House:
         return await self.other.open(TRIP)
 
     async def unload(self, room: Room) -> None:
-        """Let the grace period pass."""
-        await until(lambda: room.log.tail.durable)
+        """Let the grace period pass, once no base is being made: a room is not idle before."""
+        await until(lambda: room.log.tail.durable and room.interlude is None and not room.compacting)
         self.now_s += self.options.grace_s + 1
         await self.rooms.sweep()
         assert room.closed is not None
