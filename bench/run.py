@@ -56,7 +56,7 @@ def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -
         figures["us_per_update"] = figures["srv_cpu"] * 1e6 / updates_s
     if figures.get("del_s"):
         figures["us_per_delivery"] = figures["srv_cpu"] * 1e6 / figures["del_s"]
-    if figures.get("acks_s") and scenario.ours:
+    if figures.get("ack_p50_us") and scenario.ours:
         figures["ack_syncs"] = figures["ack_p50_us"] / servers.sync_us(target.scratch)
     return figures
 
