@@ -72,10 +72,12 @@ async def main(messages: int) -> None:
 
 async def _address(server: asyncio.subprocess.Process) -> str:
     assert server.stdout is not None
+    said = []
     async for line in server.stdout:
-        if found := re.search(r"listening on (http://\S+)", line.decode(), re.IGNORECASE):
+        said.append(line.decode())
+        if found := re.search(r"listening on (http://\S+)", said[-1], re.IGNORECASE):
             return found[1]
-    raise SystemExit("The server did not start.")
+    raise SystemExit("The server did not start:\n" + "".join(said))
 
 
 async def measure(url: str, messages: int) -> None:

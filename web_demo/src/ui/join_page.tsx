@@ -22,9 +22,12 @@ export default function JoinPage({ code }: { code: string }): JSX.Element {
       .catch((error: unknown) => (failed.value = error instanceof Error ? error.message : String(error)));
   }, [current]);
   return (
-    <main class="conversation">
-      <div class="placeholder" data-testid="join-page">
-        <img src="./icon.svg" alt="" />
+    <main class="welcome">
+      <div class="card" data-testid="join-page">
+        <div class="brand">
+          <img src="./icon.svg" alt="" />
+          {words().app.name}
+        </div>
         {failed.value ? (
           <>
             <h1>{people.share.joinFailed}</h1>

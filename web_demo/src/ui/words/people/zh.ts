@@ -22,7 +22,7 @@ export const people: People = {
     title: "在另一台设备上继续",
     scan: "用另一台设备扫描，或在那里打开地址。代码只能使用一次，几分钟内有效。",
     code: "代码",
-    local: "此地址只在本机有效。服务器需要在你的网络中可访问，例如使用 `threadline demo --lan`。",
+    local: "此地址只在本机有效。服务器需要在你的网络中可访问，例如使用 “threadline demo --lan”。",
     copy: "复制地址",
     waiting: "正在等待另一台设备…",
     wants: (device) => `${device} 想以你的身份登录。`,
