@@ -24,6 +24,9 @@ from threadline.protocol.awareness import decode_awareness
 from threadline.protocol.ywebsocket import AwarenessUpdate
 
 BETWEEN_S = 0.01
+SHOWN_EVERY_S = 10.0
+"""As devices do, lest their presence expires."""
+
 CALM_UPDATES = 40
 
 
@@ -41,6 +44,7 @@ class Bystanders:
         self._sent_s: dict[int, float] = {}
         self._took_s: list[float] = []
         self._presence = 0
+        self._shown_s = time.perf_counter()
         self._arrived = asyncio.Event()
 
     async def begin(self) -> None:
@@ -91,6 +95,8 @@ class Bystanders:
         due_s = time.perf_counter()
         while True:
             await self.type()
+            if time.perf_counter() - self._shown_s > SHOWN_EVERY_S:
+                await self._show()
             due_s = max(due_s + BETWEEN_S, time.perf_counter() - 1)
             await asyncio.sleep(max(0, due_s - time.perf_counter()))
 
@@ -106,9 +112,13 @@ class Bystanders:
     # presence
 
     async def appear(self) -> None:
-        """Say again who is here, as devices do, and forget the presence that was seen before."""
-        self._presence += 1
+        """Say again who is here, and forget the presence that was seen before."""
         self.bob.awareness.clear()
+        await self._show()
+
+    async def _show(self) -> None:
+        self._presence += 1
+        self._shown_s = time.perf_counter()
         state = json.dumps({"cursor": self._presence})
         entry = (self.ada.doc.client_id, self._presence, state)
         await self.ada.send(AwarenessUpdate(updates.awareness(entry)))
@@ -164,7 +174,7 @@ class Bystanders:
             self.bob.on_frame = self._read
             for device in (self.ada, self.bob, newcomer):
                 assert self.view(device.doc) == self.expected()
-        assert self.forged_presence() == []
+        assert self.forged_presence() == [], self.forged_presence()
 
 
 def _is_named(state: dict[str, Any]) -> bool:
