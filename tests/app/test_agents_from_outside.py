@@ -75,6 +75,7 @@ async def test_an_agents_key_is_good_for_nothing_else(tmp_path: Path) -> None:
             invitation = (await ada.post("/api/v1/sessions/trip/invitations", json={})).json()
         async with api_of(server, "", token=token) as agent:
             assert (await agent.get("/api/v1/me")).json()["user"] == AGENT
+            described = (await agent.get("/openapi.json")).json()["paths"]
             assert (await agent.get("/api/v1/sessions")).json()["sessions"] == []
             for path, body in (
                 ("sessions", {"id": "own"}),
@@ -84,6 +85,7 @@ async def test_an_agents_key_is_good_for_nothing_else(tmp_path: Path) -> None:
             ):
                 answer = await agent.post(f"/api/v1/{path}", json=body)
                 assert answer.status_code == 403, (path, answer.text)
+                assert "403" in described[f"/api/v1/{path}"]["post"]["responses"], path
         device = RawDevice("nobodys", AGENT, token=token)
         await device.join(server.url)
         await device.until(lambda: device.denied is not None)

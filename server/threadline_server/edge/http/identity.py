@@ -115,7 +115,11 @@ def identity_routes(
         """A ticket for a client that can send nothing but an address."""
         return Ticket(ticket=await tickets.issue(caller), expires_in_s=tickets.life_s)
 
-    @router.post("/keys", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.TOO_MANY_REQUESTS))
+    @router.post(
+        "/keys",
+        status_code=HTTPStatus.CREATED,
+        responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS),
+    )
     async def make_key(caller: By, new: NewKey) -> KeyMade:
         """A key for a service that acts as the caller, who signed in; operators make those of agents."""
         if caller.proof in (Proof.SERVICE, Proof.DEVICE):
