@@ -74,7 +74,7 @@ class RawDevice:
         self.durable_clock = 0
         self._applying = False
         self._leaving = False
-        self.doc.observe(self._observed)
+        self._subscription = self.doc.observe(self._observed)
 
     async def join(self, url: str) -> None:
         """Connect, authenticate, exchange states; counters start anew."""
@@ -98,6 +98,10 @@ class RawDevice:
         if self._reader is not None:
             await self._reader
         self._socket = self._reader = None
+
+    def forget(self) -> None:
+        """Let go of the document, which would keep this device for ever: its cycle runs through Rust."""
+        self.doc.unobserve(self._subscription)
 
     async def abandon(self) -> None:
         """End the connection as a device does that lost its network: without a word."""

@@ -6,6 +6,7 @@ asked for again with a step 1, so nothing is ever pending.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,7 @@ class Replica:
         self.on_local: Callable[[bytes], None] = _ignore
         self.on_update: Callable[[bytes], None] = _ignore
         self._feeding = False
-        self.doc.observe(self._observed)
+        self._subscription = self.doc.observe(_weakly(self._observed))
 
     @property
     def client_id(self) -> ClientId:
@@ -96,6 +97,18 @@ class Replica:
     def _advance(self, ranges: UpdateRanges) -> None:
         for client, (_, end) in ranges.adds.items():
             self.clocks[client] = max(end, self.clocks.get(client, 0))
+
+
+def _weakly(observer: Callable[[TransactionEvent], None]) -> Callable[[TransactionEvent], None]:
+    """`observer` without what it belongs to: the collector does not see a cycle that runs through Rust."""
+    found = weakref.WeakMethod(observer)
+
+    def observe(event: TransactionEvent) -> None:
+        still_there = found()
+        if still_there is not None:
+            still_there(event)
+
+    return observe
 
 
 def _ignore(update: bytes) -> None:

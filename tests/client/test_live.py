@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from tests.client.conftest import PATIENCE_S, Connect, Place, until
 
@@ -246,3 +249,20 @@ async def test_a_large_value_and_many_small_ones(connect: Connect) -> None:
         await hers.saved(PATIENCE_S)
         await until(his, lambda: len(his) == 300)
         assert len(his.messages[0].text) == 1_500_000
+
+
+@pytest.mark.asyncio
+async def test_a_closed_session_leaves_nothing_behind(connect: Connect) -> None:
+    async with connect("ada") as client:
+
+        async def come_and_go() -> weakref.ref[object]:
+            session = await client.open("trip")
+            session["budget"] = 150
+            session.add_message("user", "Hello")
+            await session.saved(PATIENCE_S)
+            await session.close()
+            return weakref.ref(session)
+
+        closed = await come_and_go()
+        gc.collect()
+        assert closed() is None

@@ -56,6 +56,7 @@ async def use(url: str, session: str, *, ask: bool) -> None:
         await ada.until(lambda: view.runs.status(run) is RunStatus.COMPLETED, "the agent answered")
     for device in (ada, ben):
         await device.leave()
+        device.forget()
 
 
 async def until_empty(server: RunningServer) -> None:
