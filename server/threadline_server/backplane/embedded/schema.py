@@ -15,6 +15,8 @@ from threadline_server.backplane.embedded.synced_mark import expect_synced
 FILE_NAME = "threadline.sqlite3"
 VERSION = 2
 POSITION_BITS = 32
+LOOP_CACHE_KIB = 8_192
+"""Of the connection that appends, on the loop: the last page of every log that grows."""
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -60,15 +62,16 @@ CREATE TABLE IF NOT EXISTS ledger (
 """Also made in files of before it; `until_ms` 0 is for ever."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, cache_kib: int = 1_024) -> sqlite3.Connection:
     """A connection that commits to the WAL without a sync and never checkpoints by itself.
 
     It waits for no lock: who may write is settled by the turnstile, and another process has no business here.
+    `cache_kib` is for pages that the system caches as well.
     """
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
-    connection.execute("PRAGMA cache_size=-8192")
+    connection.execute(f"PRAGMA cache_size=-{cache_kib}")
     return connection
 
 

@@ -42,7 +42,7 @@ from threadline_server.backplane.embedded.heads import Heads
 from threadline_server.backplane.embedded.leases import Leases
 from threadline_server.backplane.embedded.lock import DirectoryLock
 from threadline_server.backplane.embedded.recent_records import RecentRecords
-from threadline_server.backplane.embedded.schema import FILE_NAME, connect, prepare
+from threadline_server.backplane.embedded.schema import FILE_NAME, LOOP_CACHE_KIB, connect, prepare
 from threadline_server.backplane.embedded.syncer import Committed, Syncer, Waiting, rewrite, sync_file
 from threadline_server.backplane.embedded.turnstile import Turnstile
 from threadline_server.backplane.feeds import Feeds
@@ -128,7 +128,7 @@ class EmbeddedBackplane:
         try:
             prepare(self.directory)
             path = self.directory / FILE_NAME
-            self._connection = connect(path)
+            self._connection = connect(path, LOOP_CACHE_KIB)
             self._connections = Connections(path, self._turnstile)
             start = checkpoint.count_start(self._connection)
             if mark := checkpoint.restored_mark(self._connection):
