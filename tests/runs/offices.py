@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from pycrdt import Doc
+
 from threadline.actors import Actor, Role
 from threadline.agents import Agent, DriverEvent, Said, Task
 from threadline.document.intents import ApprovalIntent, CancelIntent, RunIntent, Verdict
@@ -23,7 +25,7 @@ from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.webhooks import Tell, tell_nobody
-from threadline_server.runs.worker import Worker
+from threadline_server.runs.worker import Worker, undecided
 
 WAIT_S = 20.0
 SESSION = SessionId("trip")
@@ -106,17 +108,26 @@ class Person:
 
 
 class Office:
-    """One node: an embedded store and its rooms, with one session. Workers come and go."""
+    """One node: an embedded store and its rooms, with one session. Workers come and go.
+
+    deaf: what rooms tell of new entries is lost
+    """
 
     def __init__(self, directory: Path) -> None:
         self.backplane = EmbeddedBackplane(directory / "data")
         self.workers: list[Worker] = []
         self.failures: list[BaseException] = []
-        self.rooms = Rooms(self.backplane, on_created=self._created)
+        self.rooms = Rooms(self.backplane, on_created=self._created, is_settled=self._is_settled)
+        self.deaf = False
 
     def _created(self, document: DocumentName, created: Sequence[tuple[str, str]]) -> None:
-        for worker in self.workers:
+        for worker in [] if self.deaf else self.workers:
             worker.created(document, created)
+
+    def _is_settled(self, document: DocumentName, doc: Doc[Any]) -> bool:
+        waiting = undecided(document, doc)
+        self._created(document, waiting)
+        return not waiting
 
     async def create(self, session: SessionId) -> None:
         now_ms = time.time_ns() // 1_000_000

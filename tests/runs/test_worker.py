@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.runs.offices import QUICK, SESSION, Office, eventually, saying, scripted
@@ -15,9 +16,11 @@ from threadline.document.intents import OnBusy, Verdict
 from threadline.document.lifecycle import RunStatus
 from threadline.document.messages import MessageStatus
 from threadline.document.steps import StepType
+from threadline.errors import StoreError
 from threadline.ids import SessionId
 from threadline_server.backplane.base import DocumentName
 from threadline_server.rooms.compaction import compact
+from threadline_server.runs.worker import Worker
 
 pytestmark = pytest.mark.asyncio
 
@@ -69,6 +72,57 @@ async def test_an_intent_written_while_no_worker_was_there_is_found(office: Offi
         await ada.replica.saved()
         async with office.working(scripted(saying("hi"))):
             assert (await ada.until_over(run_id)).status is RunStatus.COMPLETED
+
+
+async def test_an_intent_whose_news_was_lost_is_found_in_the_round_of_its_room(office: Office) -> None:
+    async with office.person() as ada, office.working(scripted(saying("hi"))) as worker:
+        await ada.until_over(ada.ask("so that the worker has worked here"))
+        await eventually(lambda: _is_idle(worker))
+        office.deaf = True
+        run_id = ada.ask("hello")
+        await ada.replica.saved()
+        office.deaf = False
+        await office.rooms.sweep()
+        assert (await ada.until_over(run_id)).status is RunStatus.COMPLETED
+
+
+async def test_a_session_on_which_work_failed_is_worked_on_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, failures = office.backplane.decide, 3
+
+    async def decide_at_last(*arguments: Any) -> str:
+        if len(office.failures) < failures:
+            raise StoreError("away")
+        return await decide(*arguments)
+
+    monkeypatch.setattr(office.backplane, "decide", decide_at_last)
+    async with office.person() as ada, office.working(scripted(saying("hi"))):
+        run_id = ada.ask("hello")
+        assert (await ada.until_over(run_id)).status is RunStatus.COMPLETED
+    assert len(office.failures) == failures
+
+
+async def test_a_session_for_which_there_was_no_place_is_worked_on_later(office: Office) -> None:
+    other = SessionId("other")
+    await office.create(other)
+    options = replace(QUICK, max_sessions_worked=1)
+    async with (
+        office.person() as ada,
+        office.person("bob", session=other) as bob,
+        office.working(scripted(speaks_for_ever), options=options),
+    ):
+        first = ada.ask("hello")
+        await ada.until_status(first, RunStatus.RUNNING)
+        second = bob.ask("hello")
+        await bob.replica.saved()
+        ada.stop(first)
+        await ada.until_over(first)
+        await bob.until_status(second, RunStatus.RUNNING)
+
+
+async def _is_idle(worker: Worker) -> bool:
+    return worker.stats()["sessions"] == 0
 
 
 async def test_a_run_goes_on_when_the_asking_device_leaves(office: Office) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
+from pycrdt import Doc
 
 from threadline.document.runs import Run
 from threadline.errors import ConfigurationError, StoreError
@@ -31,7 +32,7 @@ from threadline_server.runs.decisions import DecideCall
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_log import log_run
 from threadline_server.runs.tally import Tally
-from threadline_server.runs.worker import Worker, hint_at
+from threadline_server.runs.worker import Worker, hint_at, undecided
 from threadline_server.settings import Settings
 from threadline_server.startup import CouldNotStart
 from threadline_server.telemetry.garbage import Garbage
@@ -57,6 +58,7 @@ class Core:
             settings.room_options,
             now_ms=unix_ms,
             on_created=self._created,
+            is_settled=self._is_settled,
             report=_report_room_failure,
             rules=rules_of(settings),
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
@@ -143,6 +145,13 @@ class Core:
             self.worker.created(document, created)
         else:
             self.tasks.create_task(_hint(self.backplane, document, created))
+
+    def _is_settled(self, document: DocumentName, doc: Doc[Any]) -> bool:
+        """Whether no intent waits; who should decide one is told of it again."""
+        waiting = undecided(document, doc)
+        if waiting:
+            self._created(document, waiting)
+        return not waiting
 
     async def __aenter__(self) -> Self:
         """Raises StoreError or ConfigurationError with the fix in words."""

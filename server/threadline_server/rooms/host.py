@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pycrdt import Doc
+
 from threadline.changed import Changed
 from threadline.document.judgement import RuleBook
 from threadline_server.backplane.base import Backplane, DocumentName
@@ -82,6 +84,8 @@ class Host:
     report:      log a failure with the document it befell
     progress:    notified when something of a closed room became durable
     on_created:  entries that devices created are taken by the log (a hint for runs)
+    is_settled:  nothing in a document waits for somebody else; asked in every round until it is so, and again
+                 after every change, since what `on_created` told may be lost with who was told
     """
 
     backplane: Backplane
@@ -95,6 +99,7 @@ class Host:
     closed: Callable[[Room], None]
     report: Callable[[str, DocumentName, BaseException], None]
     on_created: Callable[[DocumentName, Sequence[Created]], None]
+    is_settled: Callable[[DocumentName, Doc[Any]], bool]
     progress: Changed = field(default_factory=Changed)
     counts: Counts = field(default_factory=Counts)
     timings: Timings = field(default_factory=Timings)

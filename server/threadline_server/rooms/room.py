@@ -63,6 +63,7 @@ class Room:
         "_gapped",
         "_held",
         "_releasing",
+        "_settled_at",
         "closed",
         "compacting",
         "dirty",
@@ -91,6 +92,7 @@ class Room:
         self._held: set[Contributor] = _NOBODY
         self._followings: tuple[Following, ...] = ()
         self._releasing = False
+        self._settled_at: Position | None = None
 
     def start(self) -> None:
         """Follow the log and listen to other nodes; called once, by who made the room."""
@@ -494,7 +496,13 @@ class Room:
         for seat in tuple(self._gapped):
             self._ask(seat)
         self._release()
+        self._settle()
         self.log.replica.drop_unused()
+
+    def _settle(self) -> None:
+        position = self.position
+        if position != self._settled_at and self.host.is_settled(self.name, self.document()):
+            self._settled_at = position
 
     def log_refused(self, error: AppendRefused) -> None:
         if isinstance(error, WrongLineage):

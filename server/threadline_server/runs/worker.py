@@ -10,9 +10,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from pycrdt import Doc, Map
 
 from threadline.agents.agent import Agent
-from threadline.errors import ConfigurationError, SessionError, StoreError
+from threadline.errors import ConfigurationError, SessionDeleted, SessionError, SessionNotFound, StoreError
 from threadline.ids import SessionId, split_document_name
 from threadline_server.backplane.base import Backplane, DocumentName, RunHint, SessionQuery
 from threadline_server.rooms.draft import Created
@@ -72,7 +75,7 @@ class Worker:
         self._report = report
         self._tasks: asyncio.TaskGroup | None = None
         self._working: dict[SessionId, bool] = {}
-        self._held_elsewhere: set[SessionId] = set()
+        self._again: set[SessionId] = set()
         self._looked_ms = 0
 
     @property
@@ -114,7 +117,9 @@ class Worker:
         """There may be something to do in a session."""
         if session in self._working:
             self._working[session] = True
-        elif self._tasks is not None and len(self._working) < self.options.max_sessions_worked:
+        elif self._tasks is None or len(self._working) >= self.options.max_sessions_worked:
+            self._again.add(session)
+        else:
             self._working[session] = False
             self._tasks.create_task(self._work(session), name=f"session {session}")
 
@@ -130,15 +135,22 @@ class Worker:
             del self._working[session]
 
     async def _attempt(self, session: SessionId) -> bool:
+        """False where another has it or the work failed: what the catalogue says of the session may be older
+        than what is asked in it, so that only we know to come back at the next look.
+        """
+        gone = False
         try:
             if await work_on(self._shop, session):
                 return True
-            self._held_elsewhere.add(session)
+        except* (SessionNotFound, SessionDeleted):
+            gone = True
         except* SessionError:
-            pass  # the session is gone or closed: nothing to work on
+            pass  # closed for now
         except* Exception as group:  # noqa: BLE001  (one session's failure is not the worker's)
             for error in group.exceptions:
                 self._report("Work on a session failed", session, error)
+        if not gone:
+            self._again.add(session)
         return False
 
     async def _listen(self) -> None:
@@ -157,8 +169,8 @@ class Worker:
     async def _look(self) -> None:
         """Wake every session that may have something to do."""
         now = self._shop.now_ms()
-        held, self._held_elsewhere = self._held_elsewhere, set()
-        for session in held:
+        again, self._again = self._again, set()
+        for session in again:
             self.wake(session)
         since = self._looked_ms or now - int(self.options.scan_back_s * 1000)
         for status in UNFINISHED:
@@ -169,13 +181,20 @@ class Worker:
 
     async def _wake_all(self, query: SessionQuery, *, unseen_only: bool = False) -> None:
         """One page of sessions. `unseen_only` leaves out those with a room here: it tells us of new
-        intents.
+        intents, and in every round of those that are still undecided.
         """
         page = await self._shop.backplane.list_sessions(query)
         for record in page.sessions:
             seen = unseen_only and self._shop.rooms.get(DocumentName(record.id)) is not None
             if not seen and record.id not in self._working:
                 self.wake(record.id)
+
+
+def undecided(document: DocumentName, doc: Doc[Any]) -> list[Created]:
+    """The intents of a document that nobody has decided yet."""
+    if split_document_name(document)[1] is not None:
+        return []
+    return [(INTENTS, intent) for intent in doc.get(INTENTS, type=Map)]
 
 
 async def hint_at(backplane: Backplane, document: DocumentName, created: Sequence[Created]) -> None:
