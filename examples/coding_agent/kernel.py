@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from jupyter_client.manager import AsyncKernelManager
 
 START_S = 60.0
+REPLY_S = 5.0
 POLL_S = 0.25
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
 ATTACHED = ("image/png", "image/svg+xml", "text/html")
@@ -190,18 +191,24 @@ class Kernel:
     async def _read_reply(self, asked: str, done: Executed) -> None:
         if self._client is None:
             return
-        while True:
-            try:
-                reply = await self._client.get_shell_msg(timeout=START_S)
-            except Empty:
-                return
-            if reply["parent_header"].get("msg_id") == asked:
-                break
-        told = reply["content"].get("user_expressions", {}).get("variables", {})
+        reply = await self._reply(asked)
+        if reply is None and done.status == "ok":
+            done.status, done.error = "error", "KeyboardInterrupt: the kernel was stopped between two steps"
+        told = (reply or {}).get("user_expressions", {}).get("variables", {})
         if told.get("status") == "ok":
             done.variables = json.loads(ast.literal_eval(told["data"]["text/plain"]))
         elif done.status != "ok":
             done.variables = await self._variables_now()
+
+    async def _reply(self, asked: str) -> dict[str, Any] | None:
+        """The kernel replies before it says that it is idle; None where it was stopped outside the code."""
+        while True:
+            try:
+                reply = await self._client.get_shell_msg(timeout=REPLY_S)
+            except Empty:
+                return None
+            if reply["parent_header"].get("msg_id") == asked:
+                return dict(reply["content"])
 
     async def _variables_now(self) -> dict[str, dict[str, Any]]:
         """After an error, when expressions are not evaluated with the code."""
