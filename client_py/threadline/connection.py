@@ -26,7 +26,7 @@ from threadline.channel import Channel, Phase, Stopped
 from threadline.errors import ConfigurationError, ProtocolError, Unauthorized
 from threadline.presence import RENEW_EVERY_S
 from threadline.protocol import close_codes, hocuspocus
-from threadline.protocol.limits import DEFAULT_LIMITS
+from threadline.protocol.limits import DEFAULT_LIMITS, Limits
 from threadline.token import Token
 
 OPEN_TIMEOUT_S = 10.0
@@ -34,7 +34,9 @@ CLOSE_TIMEOUT_S = 2.0
 PING_EVERY_S = 20.0
 JOINING_AT_ONCE = DEFAULT_LIMITS.max_pending_documents // 2
 """Documents of a socket that have said hello and are not let in yet; more wait here for their turn."""
-MAX_MESSAGE_BYTES = DEFAULT_LIMITS.max_step2_bytes + DEFAULT_LIMITS.max_frame_bytes
+MAX_MESSAGE_BYTES = 512 << 20
+"""From a server, which by default lets a session grow to half of this and sends it whole."""
+_FROM_SERVER = Limits(max_step2_bytes=MAX_MESSAGE_BYTES)
 
 _log = logging.getLogger("threadline.connection")
 
@@ -209,7 +211,7 @@ class Connection:
             data = await socket.recv()
             if isinstance(data, str):
                 raise ProtocolError("The server sent a text message; this protocol has binary ones only.")
-            self._received(hocuspocus.decode_from_server(data))
+            self._received(hocuspocus.decode_from_server(data, _FROM_SERVER))
 
     def _received(self, frame: hocuspocus.ServerFrame) -> None:
         if isinstance(frame.message, hocuspocus.Ping):

@@ -45,6 +45,18 @@ async def test_two_users_share_a_session(connect: Connect) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_session_larger_than_one_message_of_a_device_is_opened(connect: Connect) -> None:
+    pages = {f"page {number}": "x" * 900_000 for number in range(20)}
+    async with connect("ada") as ada, connect("bob") as bob:
+        hers = await ada.open("trip")
+        for name, text in pages.items():
+            hers[name] = text
+            await hers.saved(PATIENCE_S)
+        his = await bob.open("trip")
+        await until(his, lambda: dict(his) == pages)
+
+
+@pytest.mark.asyncio
 async def test_who_is_here(connect: Connect) -> None:
     async with connect("ada", device="Phone") as ada:
         session = await ada.open("trip")
