@@ -32,7 +32,7 @@ from threadline_server.runs.decisions import DecideCall
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_log import log_run
 from threadline_server.runs.tally import Tally
-from threadline_server.runs.worker import Worker, hint_at, undecided
+from threadline_server.runs.worker import Worker, asks, hint_at, undecided
 from threadline_server.settings import Settings
 from threadline_server.startup import CouldNotStart
 from threadline_server.telemetry.garbage import Garbage
@@ -143,8 +143,8 @@ class Core:
         """New intents are for the worker of this process, or for one elsewhere."""
         if self.worker is not None:
             self.worker.created(document, created)
-        else:
-            self.tasks.create_task(_hint(self.backplane, document, created))
+        elif asks(created):
+            self.tasks.create_task(_hint(self.backplane, document))
 
     def _is_settled(self, document: DocumentName, doc: Doc[Any]) -> bool:
         """Whether no intent waits; who should decide one is told of it again."""
@@ -205,9 +205,9 @@ async def _say_farewell(book: NodeBook) -> None:
         await book.leave()
 
 
-async def _hint(backplane: Backplane, document: DocumentName, created: Sequence[Created]) -> None:
+async def _hint(backplane: Backplane, document: DocumentName) -> None:
     try:
-        await hint_at(backplane, document, created)
+        await hint_at(backplane, document)
     except StoreError as error:
         _log.debug("a hint was lost; workers look for themselves", error=error.message)
 

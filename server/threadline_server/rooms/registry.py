@@ -24,6 +24,7 @@ from threadline_server.backplane.base import Backplane, Damaged, DocumentName, F
 from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
 from threadline_server.rooms.draft import Created, Outgoing
 from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
+from threadline_server.rooms.flush_pace import SPACING_S, FlushPace
 from threadline_server.rooms.host import Counts, Host
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.loading import Loaded, load
@@ -93,6 +94,7 @@ class Rooms:
         self._rooms: dict[DocumentName, Room] = {}
         self._loading: dict[DocumentName, asyncio.Future[Room]] = {}
         self._dirty: list[Room] = []
+        self._pace = FlushPace(now_s)
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._marks = marks
@@ -222,13 +224,17 @@ class Rooms:
     def _note_flush(self, appends: Sequence[Outgoing]) -> None:
         self.host.counts.flushes += 1
         self.host.timings.flush_turns.observe(len(appends))
+        self._pace.note([outgoing.document for outgoing in appends])
         appends[0].handed_s = self.host.now_s()
         if self.host.tracing is not None:
             appends[0].trace = TurnTrace(self.host.tracing)
 
     def _mark_dirty(self, room: Room) -> None:
         if not self._dirty:
-            self._loop.call_soon(self.flush)
+            if self._pace.spaced:
+                self._loop.call_later(SPACING_S, self.flush)
+            else:
+                self._loop.call_soon(self.flush)
         self._dirty.append(room)
 
     # loading

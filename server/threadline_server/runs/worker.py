@@ -108,7 +108,7 @@ class Worker:
 
     def created(self, document: DocumentName, created: Sequence[Created]) -> None:
         """Entries of a document of this node were taken by the log; called by its rooms."""
-        if any(root == INTENTS for root, _ in created):
+        if asks(created):
             session, companion_of = split_document_name(document)
             if companion_of is None:
                 self.wake(session)
@@ -197,9 +197,13 @@ def undecided(document: DocumentName, doc: Doc[Any]) -> list[Created]:
     return [(INTENTS, intent) for intent in doc.get(INTENTS, type=Map)]
 
 
-async def hint_at(backplane: Backplane, document: DocumentName, created: Sequence[Created]) -> None:
+def asks(created: Sequence[Created]) -> bool:
+    """Whether there is something to decide among what devices created."""
+    return any(root == INTENTS for root, _ in created)
+
+
+async def hint_at(backplane: Backplane, document: DocumentName) -> None:
     """For a node without workers: tell those elsewhere that a document has new intents."""
-    if any(root == INTENTS for root, _ in created):
-        session, companion_of = split_document_name(document)
-        if companion_of is None:
-            await backplane.hint(RunHint(session))
+    session, companion_of = split_document_name(document)
+    if companion_of is None:
+        await backplane.hint(RunHint(session))

@@ -1,0 +1,53 @@
+"""A turn waits for nothing, until there are thousands a second."""
+
+from __future__ import annotations
+
+import pytest
+
+from threadline_server.rooms.flush_pace import FlushPace
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.s = 100.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def after(turns_per_s: int, turns_per_flush: int, rooms: int, pace: FlushPace, clock: Clock) -> bool:
+    """What the pace is once that went on for a while, in so many rooms."""
+    turn = 0
+    for _ in range(400):
+        clock.s += turns_per_flush / turns_per_s
+        pace.note([(turn + more) % rooms for more in range(turns_per_flush)])
+        turn += turns_per_flush
+    return pace.spaced
+
+
+@pytest.mark.parametrize(
+    ("turns_per_s", "turns_per_flush", "rooms", "spaced"),
+    [
+        (50, 1, 50, False),
+        (2_000, 1, 100, False),
+        (10_000, 2, 200, True),
+        (10_000, 10, 200, True),
+        (20_000, 500, 500, True),
+        (5_000, 1, 1, False),
+        (10_000, 2, 10, False),
+    ],
+)
+def test_flushes_are_spaced_where_many_rooms_make_many_turns(
+    turns_per_s: int, turns_per_flush: int, rooms: int, spaced: bool
+) -> None:
+    clock = Clock()
+    assert after(turns_per_s, turns_per_flush, rooms, FlushPace(clock), clock) is spaced
+
+
+def test_flushes_follow_at_once_again_when_it_becomes_quiet() -> None:
+    clock = Clock()
+    pace = FlushPace(clock)
+    assert after(10_000, 5, 200, pace, clock)
+    clock.s += 1.0
+    pace.note(["one"])
+    assert not pace.spaced
