@@ -10,8 +10,11 @@ import pycrdt
 import servers
 import websockets
 
+from threadline.protocol.limits import Limits
 from threadline.protocol.sync import SyncStep1, SyncStep2, encode_sync
 from threadline.protocol.ywebsocket import decode_from_server
+
+_LIMITS = Limits(max_step2_bytes=1 << 30)  # a session of 100,000 messages has 29 MB
 
 
 async def check(target: servers.Running, *, written: bool) -> dict[str, Any]:
@@ -33,7 +36,7 @@ async def _content(url: str) -> object:
     async with websockets.connect(url, max_size=None, proxy=None) as socket:
         await socket.send(b"\x00" + encode_sync(SyncStep1(b"\x00")))
         async for frame in socket:
-            message = decode_from_server(frame if isinstance(frame, bytes) else frame.encode())
+            message = decode_from_server(frame if isinstance(frame, bytes) else frame.encode(), _LIMITS)
             if isinstance(message, SyncStep2):
                 doc.apply_update(message.update)
                 return messages.to_py()

@@ -41,7 +41,9 @@ class Scenario:
     """Arguments for the load generator. `seconds` may be shortened by a quick run.
 
     updates, history:  files of `make_updates.py`: what is sent, and what a session has before
-    nodes:             1, or 2 that share a Redis; writers are at the first, readers at the second
+    nodes:             0 with the store embedded, else how many share a Redis; of each two, writers are at the
+                       first and readers at the second, with sessions of their own
+    spread:            servers run on every core, beside the generator
     ours:              only this server is measured
     """
 
@@ -52,7 +54,8 @@ class Scenario:
     dialect: str = "yws"
     updates: str = "small.bin"
     history: str = ""
-    nodes: int = 1
+    nodes: int = 0
+    spread: bool = False
     ours: bool = False
 
     @property
@@ -62,6 +65,7 @@ class Scenario:
         return int(given.get("--readers", "0")) - int(given.get("--frozen", "0"))
 
 
+SCALE = ("--mode", "rate", "--readers", "4", "--rate", "20")
 SCENARIOS = (
     Scenario("fan10", ("--mode", "sat", "--readers", "10", "--window", "64")),
     Scenario("fan100", ("--mode", "sat", "--readers", "100", "--window", "64")),
@@ -95,6 +99,9 @@ SCENARIOS = (
     ),
     Scenario("nodes2", ("--mode", "rate", "--readers", "10", "--rate", "50"), nodes=2),
     Scenario("nodes2sat", ("--mode", "sat", "--readers", "10", "--window", "64"), nodes=2),
+    Scenario("scale1", (*SCALE, "--rooms", "80"), nodes=1, spread=True, quick=False, ours=True),
+    Scenario("scale2", (*SCALE, "--rooms", "80"), nodes=2, spread=True, quick=False, ours=True),
+    Scenario("scale4", (*SCALE, "--rooms", "40"), nodes=4, spread=True, quick=False, ours=True),
     Scenario(
         "history1k",
         ("--mode", "sat", "--readers", "10", "--window", "8"),
@@ -188,6 +195,24 @@ ROWS = (
     ),
     Row("nodes2_p50", "two nodes through Redis, p50", "nodes2", "p50_us", "us", SMALLER, 0.35, 0.2),
     Row("nodes2_sat", "two nodes through Redis", "nodes2sat", "del_s", "deliveries/s", LARGER, 6.0, 15.0),
+    Row(
+        "scale2",
+        "CPU a delivery, 2 nodes against 1",
+        "scale2",
+        "us_per_delivery",
+        "us",
+        SMALLER,
+        against="scale1",
+    ),
+    Row(
+        "scale4",
+        "CPU a delivery, 4 nodes against 2",
+        "scale4",
+        "us_per_delivery",
+        "us",
+        SMALLER,
+        against="scale2",
+    ),
     Row(
         "history",
         "CPU an update, 100,000 messages against 1,000",

@@ -16,6 +16,8 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,32 @@ Figures = dict[str, dict[str, list[dict[str, Any]]]]  # scenario -> server -> re
 
 
 def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -> dict[str, Any]:
-    """One run of the load generator; the figures it printed, or `{"error": ...}`."""
+    """One run of the load generator, one beside the other where there are several ways; the figures they
+    printed, or `{"error": ...}`. Rates are of all, the processor's time of all servers.
+    """
+    with ThreadPoolExecutor() as threads:
+        runs = [threads.submit(_generate, scenario, target, seconds, *way) for way in target.ways]
+    first, *others = [run.result() for run in runs]
+    for figures in others:
+        if "error" in figures:
+            return figures
+        for rate in ("del_s", "upd_s"):
+            first[rate] = first.get(rate, 0) + figures.get(rate, 0)
+    if "error" not in first:
+        _derive(first, scenario, target)
+    return first
+
+
+def _generate(
+    scenario: rows.Scenario, target: servers.Running, seconds: float, writers: int, readers: int
+) -> dict[str, Any]:
     server = target.server
     dialect = scenario.dialect if scenario.dialect in server.dialects else next(iter(server.dialects))
+    cores = servers.EVERY_CORE if scenario.spread else servers.GENERATOR_CORE
     command = [
-        *("taskset", "-c", servers.GENERATOR_CORE, str(servers.BUILD / "loadgen")),
-        *("--port", str(target.port), "--port2", str(target.reader_port), "--label", server.name),
-        *("--pid", ",".join(map(str, target.pids))),
+        *("taskset", "-c", cores, str(servers.BUILD / "loadgen")),
+        *("--port", str(writers), "--port2", str(0 if readers == writers else readers)),
+        *("--label", server.name, "--pid", ",".join(map(str, target.pids))),
         *("--proto", dialect, "--path", server.dialects[dialect], "--token", server.token),
         *("--updates", str(DATA / scenario.updates), "--seed", str(DATA / "history.bin")),
         *("--secs", str(seconds), *scenario.arguments),
@@ -48,9 +69,12 @@ def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -
         command += ["--history", str(DATA / scenario.history)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if not lines:
-        return {"error": done.stderr[-300:] or "no report"}
-    figures: dict[str, Any] = json.loads(lines[-1])
+    figures: dict[str, Any] = json.loads(lines[-1]) if lines else {"error": done.stderr[-300:] or "no report"}
+    return figures
+
+
+def _derive(figures: dict[str, Any], scenario: rows.Scenario, target: servers.Running) -> None:
+    """What a report says only together with its scenario."""
     updates_s = figures.get("upd_s") or figures.get("del_s", 0) / max(1, scenario.readers)
     if updates_s:
         figures["us_per_update"] = figures["srv_cpu"] * 1e6 / updates_s
@@ -58,7 +82,13 @@ def generate(scenario: rows.Scenario, target: servers.Running, seconds: float) -
         figures["us_per_delivery"] = figures["srv_cpu"] * 1e6 / figures["del_s"]
     if figures.get("ack_p50_us") and scenario.ours:
         figures["ack_syncs"] = figures["ack_p50_us"] / servers.sync_us(target.scratch)
-    return figures
+
+
+def _started(scenario: rows.Scenario, server: servers.Server) -> AbstractContextManager[servers.Running]:
+    if not scenario.nodes:
+        return servers.running(server)
+    cores = servers.EVERY_CORE if scenario.spread else servers.SERVER_CORE
+    return servers.on_redis(server, scenario.nodes, cores)
 
 
 def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
@@ -68,7 +98,7 @@ def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, l
         for server in servers.ALL:
             if not _applies(scenario, server):
                 continue
-            with (servers.running if scenario.nodes == 1 else servers.two_nodes)(server) as target:
+            with _started(scenario, server) as target:
                 figures = generate(scenario, target, seconds)
                 if server is servers.THREADLINE and "error" not in figures:
                     figures |= asyncio.run(convergence.check(target, written="idle" not in scenario.key))
@@ -80,7 +110,7 @@ def measure(scenario: rows.Scenario, rounds: int, seconds: float) -> dict[str, l
 def _applies(scenario: rows.Scenario, server: servers.Server) -> bool:
     if scenario.ours:
         return server is servers.THREADLINE
-    if scenario.nodes > 1:
+    if scenario.nodes:
         return server.node_command is not None
     if scenario.dialect == "hocus" and "hocus" not in server.dialects:
         return False

