@@ -18,6 +18,7 @@ from pycrdt import Doc, Map, Text
 
 USER = "bench"
 PER_MESSAGE = 100
+FIRST_OF_HISTORY = 1 << 40  # other messages than those that are typed, which would replace them
 
 
 class Recorder:
@@ -66,7 +67,7 @@ def history(count: int, text: str) -> Recorder:
     for first in range(0, count, 50):
         with recorder.doc.transaction():
             for number in range(first, first + 50):
-                recorder.new_message(message_id(number), f"{number:06d} {text}")
+                recorder.new_message(message_id(FIRST_OF_HISTORY + number), f"{number:06d} {text}")
     return recorder
 
 

@@ -70,6 +70,8 @@ def _generate(
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     figures: dict[str, Any] = json.loads(lines[-1]) if lines else {"error": done.stderr[-300:] or "no report"}
+    if figures.get("ended") and figures["secs"] > 2 * seconds:  # it had not begun to measure
+        return {"error": "the updates ended before it was warm"}
     return figures
 
 
