@@ -14,8 +14,9 @@ from joserfc.jwk import OctKey, OKPKey, RSAKey
 from tests.signing import SECRET, claims_of, keys_of_each_kind, sign, token_of, unsigned
 
 from threadline.errors import ConfigurationError, Unauthorized
+from threadline_server.edge import token_verifier
 from threadline_server.edge.authentication import Principal
-from threadline_server.edge.token_keys import TokenKeys, key_of_secret, parse_keys, read_keys
+from threadline_server.edge.token_keys import TokenKey, TokenKeys, key_of_secret, parse_keys, read_keys
 from threadline_server.edge.token_verifier import Demands, TokenVerifier
 
 KEYS = keys_of_each_kind()
@@ -61,6 +62,49 @@ async def test_what_is_signed_with_a_known_key_is_taken(algorithm: str, key: str
 @pytest.mark.asyncio
 async def test_a_token_without_a_key_id_is_taken_where_one_key_fits() -> None:
     assert (await verifier(TokenKeys([key_of_secret(SECRET)])).verify(token_of("ada"))).user == "ada"
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_was_taken_is_checked_again_in_all_but_its_signature() -> None:
+    """With a clock of the test, and a key that goes."""
+    now_s = time.time()
+    keys = Published(parse_keys(PUBLISHED, "the test"))
+    checked = TokenVerifier(keys, Demands("threadline", "threadline", 86_400), lambda: now_s)
+    claims = claims_of("ada")
+    token = sign(claims, KEYS["HS256"], "HS256", kid="shared")
+    assert await checked.verify(token) == await checked.verify(token)
+    with pytest.raises(Unauthorized):
+        await checked.verify(token[:-4] + ("AAAA" if not token.endswith("AAAA") else "BBBB"))
+    now_s = claims["exp"] + 1
+    with pytest.raises(Unauthorized, match="expired"):
+        await checked.verify(token)
+    now_s = claims["iat"]
+    keys.known = TokenKeys([])
+    with pytest.raises(Unauthorized, match="not known"):
+        await checked.verify(token)
+    other = key_of_secret(SECRET[::-1])
+    keys.known = TokenKeys([TokenKey("shared", other.algorithm, other.key)])
+    with pytest.raises(Unauthorized, match="signature"):
+        await checked.verify(token)
+
+
+@pytest.mark.asyncio
+async def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_verifier, "KEPT_TOKENS", 2)
+    checked = verifier()
+    tokens = [sign(claims_of(user), KEYS["HS256"], "HS256", kid="shared") for user in ("ada", "bob", "eve")]
+    for token, user in zip(tokens * 2, ("ada", "bob", "eve") * 2, strict=True):
+        assert (await checked.verify(token)).user == user
+
+
+class Published:
+    """Keys that an issuer publishes, and changes."""
+
+    def __init__(self, known: TokenKeys) -> None:
+        self.known = known
+
+    async def find(self, key_id: str | None, algorithm: str) -> TokenKey:
+        return await self.known.find(key_id, algorithm)
 
 
 @pytest.mark.asyncio

@@ -9,6 +9,7 @@ Sources: RFC 7515, RFC 7519, RFC 8725.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from threadline_server.edge.token_keys import SAME_ALGORITHM, KeySource, TokenKe
 ALGORITHMS = ("HS256", "EdDSA", "Ed25519", "RS256")
 MAX_TOKEN_CHARS = 8192
 MAX_LABEL_CHARS = 128
+KEPT_TOKENS = 4_096
+KEPT_TOKEN_CHARS = 1_024
 LEEWAY_S = 5
 _HEADER = frozenset({"alg", "kid", "typ"})
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -52,11 +55,26 @@ class Demands:
     max_life_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What a token says whose signature was found good with `key`, which its header names so."""
+
+    key_id: str | None
+    algorithm: str
+    key: TokenKey
+    claims: Mapping[str, object]
+
+
 class TokenVerifier:
+    """Remembers by their digests which tokens were signed well, for as long as the same key is known, since a
+    device sends one with every socket and request. Times, issuer and audience are checked each time.
+    """
+
     def __init__(self, keys: KeySource, demands: Demands, now_s: Callable[[], float]) -> None:
         self._keys = keys
         self._demands = demands
         self._now_s = now_s
+        self._signed: dict[bytes, _Signed] = {}
 
     async def verify(self, token: str) -> Principal:
         """Who a token is for. Raises Unauthorized, saying what is wrong without repeating the token."""
@@ -64,14 +82,31 @@ class TokenVerifier:
             raise Unauthorized("This server asks who you are; send a token.")
         if len(token) > MAX_TOKEN_CHARS or token.count(".") != 2:
             raise Unauthorized("This is not a signed token; sign in again.")
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
+        signed = self._signed.get(digest)
+        if signed is None or signed.key is not await self._keys.find(signed.key_id, signed.algorithm):
+            signed = await self._check_signature(token)
+            if len(token) <= KEPT_TOKEN_CHARS:
+                self._remember(digest, signed)
+        return self._principal(signed.claims)
+
+    def _remember(self, digest: bytes, signed: _Signed) -> None:
+        if len(self._signed) >= KEPT_TOKENS:
+            del self._signed[next(iter(self._signed))]
+        self._signed[digest] = signed
+
+    async def _check_signature(self, token: str) -> _Signed:
         try:
-            key = await self._key_of(token)
+            key_id, algorithm = self._header_of(token)
+            key = await self._keys.find(key_id, algorithm)
+            assert key.algorithm == SAME_ALGORITHM.get(algorithm, algorithm)
             claims = jwt.decode(token, key.key, ALGORITHMS, REGISTRY).claims
         except (JoseError, ValueError, TypeError, RecursionError) as error:
             raise Unauthorized("The signature of this token is wrong; sign in again.") from error
-        return self._principal(claims)
+        return _Signed(key_id, algorithm, key, claims)
 
-    async def _key_of(self, token: str) -> TokenKey:
+    def _header_of(self, token: str) -> tuple[str | None, str]:
+        """The id of the key, and the algorithm."""
         header: Mapping[str, object] = extract_compact(token.encode(), registry=REGISTRY).headers()
         if not header.keys() <= _HEADER or str(header.get("typ", "JWT")).lower() not in _TYPES:
             raise Unauthorized("The header of this token holds what is not accepted here.")
@@ -80,9 +115,7 @@ class TokenVerifier:
             raise Unauthorized("The header of this token cannot be read.")
         if algorithm not in ALGORITHMS:
             raise Unauthorized("The algorithm of this token is not used here.")
-        key = await self._keys.find(key_id, algorithm)
-        assert key.algorithm == SAME_ALGORITHM.get(algorithm, algorithm)
-        return key
+        return key_id, algorithm
 
     def _principal(self, claims: Mapping[str, object]) -> Principal:
         demands = self._demands
