@@ -30,6 +30,7 @@ from threadline.protocol.hocuspocus import (
     SyncStatus,
     TokenRequested,
 )
+from threadline.protocol.limits import Limits
 from threadline.protocol.notices import Hello, Notice, decode_note
 from threadline.protocol.sync import SyncStep1, SyncStep2, Update
 from threadline.protocol.ywebsocket import AwarenessUpdate, PermissionDenied
@@ -37,6 +38,7 @@ from threadline.update_ranges import read_ranges, read_state_vector
 
 PATIENCE_S = 20.0
 EMPTY_UPDATE = b"\x00\x00"
+ANY_SIZE = Limits(max_step2_bytes=1 << 30)  # a session may be larger than what one device may send at once
 
 
 def websocket_url(url: str, path: str = "/sync") -> str:
@@ -258,7 +260,7 @@ class RawDevice:
         try:
             async for data in socket:
                 assert isinstance(data, bytes)
-                await self._handle(hocuspocus.decode_from_server(data).message)
+                await self._handle(hocuspocus.decode_from_server(data, ANY_SIZE).message)
                 self.on_frame()
                 async with self._heard:
                     self._heard.notify_all()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from threadline.actors import Actor
+from threadline.actors import Actor, Role
 from threadline.document.approvals import Approval, ApprovalStatus
 from threadline.document.intents import ApprovalIntent, CancelIntent, RunIntent, Verdict
 from threadline.document.lifecycle import IllegalTransition
 from threadline.document.messages import Author, MessageRole
 from threadline.document.session_document import SessionDocument
 from threadline.document.values import JSON
-from threadline.errors import SessionError
+from threadline.errors import Forbidden, SessionError
 from threadline.ids import new_entry_id
 from threadline_server.backplane.base import DocumentName
 from threadline_server.rooms.registry import Rooms
@@ -45,11 +45,18 @@ class Wish:
     system: str = ""
 
 
+def _expect_writer(actor: Actor) -> None:
+    """Before the session is read: a replica of a long one costs more than a refusal should."""
+    if actor.role is Role.VIEWER:
+        raise Forbidden("Only owners and editors ask agents for something, stop them or answer them.")
+
+
 async def ask_for_run(
     rooms: Rooms, document: DocumentName, actor: Actor, wish: Wish, run: str, message: str
 ) -> None:
     """Write the goal as a message and the intent beside it, durably, under these ids; once."""
     now_ms = _now_ms()
+    _expect_writer(actor)
     async with rooms.replica(document, actor) as replica:
         session = SessionDocument(replica.doc)
         if message in session.messages:
@@ -79,6 +86,7 @@ async def ask_for_run(
 
 async def ask_to_cancel(rooms: Rooms, document: DocumentName, actor: Actor, reason: str) -> None:
     """Ask that the active run, or the latest that has not ended, is stopped. Raises NoRun."""
+    _expect_writer(actor)
     async with rooms.replica(document, actor) as replica:
         session = SessionDocument(replica.doc)
         unfinished = session.runs.unfinished()
@@ -100,6 +108,7 @@ async def ask_to_decide(
     rooms: Rooms, document: DocumentName, actor: Actor, run: str, call: str, decision: Verdict, reason: str
 ) -> None:
     """Ask that a waiting call goes ahead or does not. Raises NoRun, IllegalTransition, NothingToDecide."""
+    _expect_writer(actor)
     async with rooms.replica(document, actor) as replica:
         session = SessionDocument(replica.doc)
         approval = _waiting_call(session, run, call)
