@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from threadline_server.edge.options import DEFAULT_OPTIONS
 
-_MOST_WAITING = 16
+_MOST_WAITING = 2
 """Requests behind the one that is answered. Browsers send the next one when they have the answer."""
 
 
