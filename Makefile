@@ -16,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: demo check test bench compiled faults docs mutations rows soak wheel clean
+.PHONY: demo setup check test bench compiled faults docs mutations rows soak wheel clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
@@ -32,6 +32,9 @@ WEB_SOURCES := $(shell find web_demo -type f -not -path '*/node_modules/*' -not 
 
 demo: .make/python .make/web
 	$(BIN)/threadline demo $(ARGS)
+
+# What `check` and `test` need; with --jobs=2 the packages of both languages are fetched beside each other.
+setup: .make/python .make/web .make/node-tests .make/system
 
 check: .make/python .make/web-packages
 	$(BIN)/ruff check
@@ -143,7 +146,7 @@ PYCRDT_WEBSOCKET := pycrdt-websocket==0.16.5 uvicorn[standard]==0.54.0
 	@touch $@
 
 # A real Redis and a real browser, for the tests and benchmarks only.
-.make/system:
+.make/system: | .make/python  # which may want the package manager too
 	@mkdir -p .make
 	@command -v redis-server >/dev/null || { $(APT_INSTALL) redis-server; }
 	@command -v chromium >/dev/null || { $(APT_INSTALL) chromium; }
