@@ -302,11 +302,17 @@ class Replication:
     ) -> None:
         while await self._differs(document):
             late = asyncio.get_running_loop().time() >= until_s
-            if late or not await self._is_short(document):
+            if late or await self._is_replaced(document):
                 self.lose(document)
                 drop(document)
                 return
             await asyncio.sleep(RETRY_S)
+
+    async def _is_replaced(self, document: DocumentName) -> bool:
+        """Whether something else is where others might have mended it. Compared once more after the log was
+        found long enough: the missing turn may have come between the two questions.
+        """
+        return not await self._is_short(document) and await self._differs(document)
 
     async def _is_short(self, document: DocumentName) -> bool:
         """Whether the log ends before what was seen here: another node may be about to mend that."""
