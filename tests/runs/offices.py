@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pycrdt import Doc
-
 from threadline.actors import Actor, Role
 from threadline.agents import Agent, DriverEvent, Said, Task
 from threadline.document.intents import ApprovalIntent, CancelIntent, RunIntent, Verdict
@@ -117,17 +115,12 @@ class Office:
         self.backplane = EmbeddedBackplane(directory / "data")
         self.workers: list[Worker] = []
         self.failures: list[BaseException] = []
-        self.rooms = Rooms(self.backplane, on_created=self._created, is_settled=self._is_settled)
+        self.rooms = Rooms(self.backplane, on_created=self._created, waiting=undecided)
         self.deaf = False
 
     def _created(self, document: DocumentName, created: Sequence[tuple[str, str]]) -> None:
         for worker in [] if self.deaf else self.workers:
             worker.created(document, created)
-
-    def _is_settled(self, document: DocumentName, doc: Doc[Any]) -> bool:
-        waiting = undecided(document, doc)
-        self._created(document, waiting)
-        return not waiting
 
     async def create(self, session: SessionId) -> None:
         now_ms = time.time_ns() // 1_000_000

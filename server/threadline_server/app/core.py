@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from pycrdt import Doc
 
 from threadline.document.runs import Run
 from threadline.errors import ConfigurationError, StoreError
@@ -58,7 +57,7 @@ class Core:
             settings.room_options,
             now_ms=unix_ms,
             on_created=self._created,
-            is_settled=self._is_settled,
+            waiting=undecided,
             report=_report_room_failure,
             rules=rules_of(settings),
             marks=None if settings.redis else LoadMarks(settings.data / "loading"),
@@ -145,13 +144,6 @@ class Core:
             self.worker.created(document, created)
         elif asks(created):
             self.tasks.create_task(_hint(self.backplane, document))
-
-    def _is_settled(self, document: DocumentName, doc: Doc[Any]) -> bool:
-        """Whether no intent waits; who should decide one is told of it again."""
-        waiting = undecided(document, doc)
-        if waiting:
-            self._created(document, waiting)
-        return not waiting
 
     async def __aenter__(self) -> Self:
         """Raises StoreError or ConfigurationError with the fix in words."""

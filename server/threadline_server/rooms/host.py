@@ -84,8 +84,8 @@ class Host:
     report:      log a failure with the document it befell
     progress:    notified when something of a closed room became durable
     on_created:  entries that devices created are taken by the log (a hint for runs)
-    is_settled:  nothing in a document waits for somebody else; asked in every round until it is so, and again
-                 after every change, since what `on_created` told may be lost with who was told
+    waiting:     entries of a document that are still there for somebody to act on; `on_created` hears of them
+                 again in every round, since who was told may have died with the news
     """
 
     backplane: Backplane
@@ -99,7 +99,7 @@ class Host:
     closed: Callable[[Room], None]
     report: Callable[[str, DocumentName, BaseException], None]
     on_created: Callable[[DocumentName, Sequence[Created]], None]
-    is_settled: Callable[[DocumentName, Doc[Any]], bool]
+    waiting: Callable[[DocumentName, Doc[Any]], Sequence[Created]]
     progress: Changed = field(default_factory=Changed)
     counts: Counts = field(default_factory=Counts)
     timings: Timings = field(default_factory=Timings)

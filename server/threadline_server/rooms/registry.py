@@ -44,9 +44,9 @@ def _ignore(document: DocumentName, created: Sequence[Created]) -> None:
     """Nobody wants hints."""
 
 
-def _settled(document: DocumentName, doc: Doc[Any]) -> bool:
-    """Nobody is waited for."""
-    return True
+def _nothing(document: DocumentName, doc: Doc[Any]) -> Sequence[Created]:
+    """Nothing waits for anybody."""
+    return ()
 
 
 def _silent(message: str, document: DocumentName, error: BaseException) -> None:
@@ -57,8 +57,8 @@ class Rooms:
     """An async context manager: rooms live between its enter and its exit, which makes everything durable.
 
     `now_ms` is the Unix time in milliseconds, `now_s` a monotonic clock in seconds. `on_created(document,
-    created)` hears of entries that the log has taken, and `is_settled(document, doc)` says whether nothing in
-    a document waits for somebody who should have heard; `report(message, document, error)` of failures.
+    created)` hears of entries that the log has taken, and again of those that `waiting(document, doc)` still
+    finds in a round; `report(message, document, error)` of failures.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Rooms:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         now_s: Callable[[], float] = time.monotonic,
         on_created: Callable[[DocumentName, Sequence[Created]], None] = _ignore,
-        is_settled: Callable[[DocumentName, Doc[Any]], bool] = _settled,
+        waiting: Callable[[DocumentName, Doc[Any]], Sequence[Created]] = _nothing,
         report: Callable[[str, DocumentName, BaseException], None] = _silent,
         marks: LoadMarks | None = None,
         rules: RuleBook = SESSION_RULES,
@@ -87,7 +87,7 @@ class Rooms:
             closed=self._forget,
             report=report,
             on_created=on_created,
-            is_settled=is_settled,
+            waiting=waiting,
             counts=Counts(),
             tracing=tracing,
         )

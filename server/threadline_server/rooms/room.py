@@ -496,13 +496,18 @@ class Room:
         for seat in tuple(self._gapped):
             self._ask(seat)
         self._release()
-        self._settle()
+        self._tell_again()
         self.log.replica.drop_unused()
 
-    def _settle(self) -> None:
-        position = self.position
-        if position != self._settled_at and self.host.is_settled(self.name, self.document()):
-            self._settled_at = position
+    def _tell_again(self) -> None:
+        """Of what waits for somebody, until nothing does; then not before the next turn."""
+        if self.position == self._settled_at:
+            return
+        waiting = self.host.waiting(self.name, self.document())
+        if waiting:
+            self.host.on_created(self.name, waiting)
+        else:
+            self._settled_at = self.position
 
     def log_refused(self, error: AppendRefused) -> None:
         if isinstance(error, WrongLineage):
