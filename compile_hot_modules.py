@@ -29,7 +29,7 @@ HOT = """
     threadline_server/edge/document_channel threadline_server/edge/encoders
     threadline_server/edge/frame_reader threadline_server/edge/frames
     threadline_server/edge/hocuspocus_channel threadline_server/edge/hocuspocus_socket
-    threadline_server/edge/ywebsocket_channel
+    threadline_server/edge/turns threadline_server/edge/ywebsocket_channel
     threadline_server/rooms/admission threadline_server/rooms/arrivals threadline_server/rooms/awareness
     threadline_server/rooms/catching_up threadline_server/rooms/chains
     threadline_server/rooms/deletion threadline_server/rooms/draft

@@ -101,6 +101,34 @@ async def test_a_turns_share_is_bounded_and_nothing_is_lost() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_asks_much_stands_in_line_and_nothing_is_lost() -> None:
+    async with echo_server() as server, server.client() as client:
+        turns = server.connections.turns
+        for number in range(50):
+            turns.note(turns.account_of("ada"), 10_000)
+            turns.note(turns.door, 50_000_000)
+            await client.send(number.to_bytes(2, "big"))
+            assert int.from_bytes(await next_message(client), "big") == number
+        assert turns.stats()["turns_deferred_total"] > 0
+        await client.send(b"fail")
+        turns.note(turns.door, 50_000_000)
+        assert await until_closed(client) == close_codes.INTERNAL_ERROR.code
+
+
+@pytest.mark.asyncio
+async def test_who_leaves_while_it_stands_in_line_is_let_go() -> None:
+    async with echo_server() as server:
+        async with server.client() as client:
+            turns = server.connections.turns
+            turns.note(turns.account_of("ada"), 10_000)
+            turns.note(turns.door, 50_000_000)
+            await client.send(b"x")
+            client.transport.abort()
+        await until(lambda: len(server.connections) == 0)
+        await until(lambda: turns.stats()["turns_waiting"] == 0)
+
+
+@pytest.mark.asyncio
 async def test_a_fast_sender_is_paced_and_a_persistent_one_is_sent_away() -> None:
     limits = Limits(frames_per_second=200, burst_s=0.05, abuse_s=0.2)
     async with echo_server(limits) as server, server.client() as client:

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from tests.edge.echo_server import PATIENCE_S, echo_server, listening, next_message
 
 from threadline_server.edge.http_protocol import HttpProtocol, RequestBounds, bounded_by
+from threadline_server.edge.turns import Turns
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
 
 QUICK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -40,7 +41,7 @@ async def respond(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def answer(bounds: RequestBounds, *parts: bytes) -> bytes:
     """All that a server with these bounds says to a socket that sends `parts` and then waits."""
-    async with listening(respond, bounded_by(bounds)) as port:
+    async with listening(respond, bounded_by(bounds, Turns())) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with suppress(ConnectionError):
             for part in parts:
@@ -91,11 +92,28 @@ async def test_few_requests_wait_for_the_one_before() -> None:
 
 @pytest.mark.asyncio
 async def test_an_idle_socket_between_requests_is_uvicorns_to_end() -> None:
-    async with listening(respond, bounded_by(bounds(head_s=0.05))) as port:
+    async with listening(respond, bounded_by(bounds(head_s=0.05), Turns())) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
             writer.write(QUICK)
             async with asyncio.timeout(PATIENCE_S):
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
             await asyncio.sleep(0.1)  # longer than a head may take; nothing is being sent
+        writer.close()
+
+
+@pytest.mark.asyncio
+async def test_requests_stand_in_line_behind_those_who_are_in() -> None:
+    turns = Turns()
+    async with listening(respond, bounded_by(bounds(), turns)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for part in (QUICK, QUICK[:9], QUICK[9:]):
+            turns.note(turns.account_of("ada"), 10_000)
+            turns.note(turns.door, 50_000_000)
+            writer.write(part)
+            await writer.drain()
+            if part != QUICK[:9]:
+                async with asyncio.timeout(PATIENCE_S):
+                    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204")
+        assert turns.deferred_total > 0
         writer.close()

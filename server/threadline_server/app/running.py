@@ -12,6 +12,7 @@ from threadline.errors import ConfigurationError, StoreError
 from threadline_server.app.core import Core
 from threadline_server.app.edge_parts import tls_of
 from threadline_server.app.node import Node, OnCode
+from threadline_server.descriptors import make_room_for
 from threadline_server.edge.http.demo import Kill
 from threadline_server.edge.http_protocol import bounded_by
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
@@ -44,6 +45,7 @@ async def running_server(
     for whatever is wrong around the server.
     """
     tls = tls_of(settings)
+    make_room_for(settings.max_connections)
     listener = listen(settings.host, settings.port)
     try:
         node = Node(settings, on_code=on_code, kill=kill)
@@ -52,7 +54,7 @@ async def running_server(
             door = serving(
                 node.app,
                 listener,
-                http_protocol=bounded_by(node.request_bounds),
+                http_protocol=bounded_by(node.request_bounds, node.connections.turns),
                 websocket_protocol=WebSocketProtocol,
                 send_away=node.send_away,
                 stop_grace_s=settings.stop_grace_s,

@@ -7,7 +7,8 @@ receiver's business. Nothing here is a task: the transport calls in, the receive
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from time import perf_counter_ns
+from typing import Final, Protocol, cast
 
 import structlog
 
@@ -27,17 +28,22 @@ from threadline.protocol.errors import MalformedFrame, Oversized
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.frame_reader import FrameReader
 from threadline_server.edge.frames import BINARY, CLOSE, PING, PING_FRAME, close_frame, pong_frame
+from threadline_server.edge.turns import Account
 
 _log = structlog.get_logger()
 
 # Why the transport is not read; the reasons are independent of each other.
 _HELD = 1  # the store is behind
-_TURN = 2  # it had its share of this turn
+_TURN = 2  # it stands in line for its turn
 _FAST = 4  # it is over the sustained rate
 _DEAF = 8  # it sends and sends, but does not read what it is answered
 
 _MOST_UNREAD = 1024
 """Messages handled for a congested device, each of which may be answered."""
+
+_LOOK_EVERY: Final = 8
+_LARGE_BYTES: Final = 4_096
+"""The clock is looked at after so many messages, and after each one that is larger than this."""
 
 
 class Dismissed(Exception):
@@ -69,7 +75,9 @@ class Receiver(Protocol):
 
 
 class Connection:
-    """`peers` is the set in which uvicorn looks for what it must shut down.
+    """account: that of its user; of all strangers, before a token was shown
+
+    `peers` is the set in which uvicorn looks for what it must shut down.
 
     It has the methods of an `asyncio.Protocol` without being derived from it, so that it can be compiled.
     """
@@ -91,6 +99,7 @@ class Connection:
         "_silent",
         "_slice",
         "_unread",
+        "account",
         "congested",
         "transport",
     )
@@ -99,6 +108,7 @@ class Connection:
         limits = connections.limits
         self.transport = transport
         self.congested = False
+        self.account: Account = connections.turns.door
         self._connections = connections
         self._peers = peers
         self._loop = asyncio.get_running_loop()
@@ -171,6 +181,10 @@ class Connection:
         if self._reader.has_more:
             self._work(0)
 
+    def belong_to(self, user: str) -> None:
+        """What comes from now on is this user's work."""
+        self.account = self._connections.turns.account_of(user)
+
     def write(self, data: bytes) -> None:
         """Whole frames. Nothing where the socket is gone: whoever writes may not have heard of it yet, and
         uvloop raises then.
@@ -235,26 +249,49 @@ class Connection:
     # reading
 
     def _work(self, size: int) -> None:
-        """Handle what is buffered, up to a turn's share, and charge `size` bytes for it."""
-        limits = self._connections.limits
+        """Handle what is buffered, and charge `size` bytes for it; or stand in line with it."""
+        turns = self._connections.turns
+        now_ns = perf_counter_ns()
+        if turns.defers(self.account, now_ns):
+            self._pause(_TURN)
+            self._charge(0, size)
+            turns.wait(self)
+        else:
+            self._handle_until(turns.until_ns(now_ns), now_ns, size)
+
+    def take_turn(self, until_ns: int) -> bool:
+        """What `Turns` calls when those before it in line had theirs."""
+        if self._pauses & _TURN and not self._closing:
+            self._pauses &= ~_TURN
+            if not self._pauses:
+                self._handle_until(until_ns, perf_counter_ns(), 0)
+                if not self._pauses and not self._closing:
+                    self.transport.resume_reading()
+        return False
+
+    def _handle_until(self, until_ns: int, now_ns: int, size: int) -> None:
+        account = self.account
+        turns = self._connections.turns
         try:
-            left = self._handle(limits.frames_per_turn)
+            handled = self._handle(until_ns)
         except Exception as error:  # noqa: BLE001 - the edge of the process: answered with a code
             self.fail(error)
         else:
-            self._charge(limits.frames_per_turn - left, size)
-            if not left and self._reader.has_more and not self._closing:
-                self._pause(_TURN)
-                self._loop.call_soon(self._resume, _TURN)
+            self._charge(handled, size)
+            if self._pauses & _TURN:
+                turns.wait(self)
+        turns.charge(account, now_ns, perf_counter_ns())
 
-    def _handle(self, share: int) -> int:
-        """What is left of the share."""
+    def _handle(self, until_ns: int) -> int:
+        """How many frames were handled; where more may be there and the time is up, it is to wait."""
         reader = self._reader
-        while share and not self._pauses and self._receiver is not None:
+        most = self._connections.limits.frames_per_turn
+        handled = 0
+        while not self._pauses and self._receiver is not None:
             message = reader.next()
             if message is None:
                 break
-            share -= 1
+            handled += 1
             if reader.opcode == BINARY:
                 if self._reserved:
                     self._release()
@@ -265,7 +302,13 @@ class Connection:
                 self._answer_close(message)
             elif reader.opcode == PING and not self.congested:
                 self.write(pong_frame(message))
-        return share
+            if handled >= most or (
+                (handled % _LOOK_EVERY == 0 or len(message) > _LARGE_BYTES) and perf_counter_ns() > until_ns
+            ):
+                if reader.has_more:
+                    self._pause(_TURN)
+                break
+        return handled
 
     def _count_unread(self) -> None:
         self._unread += 1

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from threadline.protocol.close_codes import BY_CODE
 from threadline.protocol.limits import Limits
+from threadline_server.edge.turns import Turns
 
 
 class Beating(Protocol):
@@ -25,6 +26,7 @@ class Connections:
 
     def __init__(self, limits: Limits, max_connections: int) -> None:
         self.limits = limits
+        self.turns = Turns()
         self._max_connections = max_connections
         self._slices: list[set[Beating]] = [set() for _ in range(self._SLICES)]
         self._turn = 0
@@ -100,4 +102,5 @@ class Connections:
             "connections_accepted_total": self._accepted_total,
             "connections_closed_total": self.closed_total,
             "large_message_bytes": self._large_bytes,
+            **self.turns.stats(),
         }

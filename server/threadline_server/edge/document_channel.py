@@ -76,6 +76,7 @@ class DocumentChannel:
         self.actor = admitted.actor
         self.principal = admitted.principal
         self.room = room
+        self._connection.belong_to(admitted.actor.user)
         room.join(self)
 
     def leave(self) -> None:

@@ -14,6 +14,10 @@ from threadline_server.edge.admission import Admission
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.handshakes import Handshakes
 from threadline_server.edge.occupancy import Occupancy
+from threadline_server.edge.turns import Account
+
+_OPENING_NS = 300_000
+"""About what the opening of a document takes of the loop."""
 
 Work: TypeAlias = Callable[[str, Authenticate], Coroutine[Any, Any, None]]
 
@@ -44,13 +48,17 @@ class Entrance:
     def limits(self) -> Limits:
         return self.connections.limits
 
-    def spawn(self, work: Work, name: str, message: Authenticate) -> asyncio.Task[None]:
-        return self._tasks.create_task(self._guarded(work, name, message))
+    def spawn(self, work: Work, name: str, message: Authenticate, account: Account) -> asyncio.Task[None]:
+        """`account` is whose work that is."""
+        return self._tasks.create_task(self._guarded(work, name, message, account))
 
-    async def _guarded(self, work: Work, name: str, message: Authenticate) -> None:
+    async def _guarded(self, work: Work, name: str, message: Authenticate, account: Account) -> None:
         """An error that nobody foresaw ends the opening of one document, not the node."""
         place = await self._openings.turn()
         try:
+            turns = self.connections.turns
+            await turns.turn(account)
+            turns.note(account, _OPENING_NS)
             await work(name, message)
         except Exception as error:  # noqa: BLE001 - the edge of the process
             _log.error("a document could not be opened", exc_info=error)

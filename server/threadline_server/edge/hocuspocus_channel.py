@@ -101,7 +101,7 @@ class HocuspocusChannel(DocumentChannel):
             self._close_as_asked()
         elif isinstance(message, Authenticate) and self.stage is not Stage.OPENING:
             self.stage = Stage.OPENING
-            self._task = self._entrance.spawn(self._open, name, message)
+            self._task = self._entrance.spawn(self._open, name, message, self._connection.account)
         elif self.stage is not Stage.CLOSED:
             self._enqueue(message, size)
 
@@ -197,7 +197,7 @@ class HocuspocusChannel(DocumentChannel):
             self._close_as_asked()
         elif isinstance(message, Authenticate):
             if self._task is None:
-                self._task = self._entrance.spawn(self._renew, name, message)
+                self._task = self._entrance.spawn(self._renew, name, message, self._connection.account)
         else:
             self.handle(room, message)
 

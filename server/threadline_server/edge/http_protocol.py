@@ -3,13 +3,14 @@
 uvicorn waits for ever for a request that comes a byte at a time, keeps a head of any size, and takes as many
 requests at once as one packet has. Here a socket has a bounded time for each request, head and body together,
 from when it is opened; a head has a bounded size, give or take one read; and few requests may wait for one
-before them.
+before them. Requests stand in line behind those who are in, where there is much to do (`Turns`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any, ClassVar, cast
 
 from httptools import HttpRequestParser
@@ -18,9 +19,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from threadline_server.edge.options import DEFAULT_OPTIONS
+from threadline_server.edge.turns import Turns
 
 _MOST_WAITING = 2
 """Requests behind the one that is answered. Browsers send the next one when they have the answer."""
+
+_READ_NS = 20_000
+_REQUEST_NS = 400_000
+"""About what a read takes of the loop, and what a request does."""
 
 
 @dataclass(slots=True)
@@ -43,13 +49,14 @@ class RequestBounds:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """`bounds` are set on a class derived for a node (`bounded_by`).
+    """`bounds` and `turns` are set on a class derived for a node (`bounded_by`).
 
     Protocol and parser hold each other: four kilobytes a device, until the cycle collector comes by. So the
     parser is let go of where a socket becomes a WebSocket.
     """
 
     bounds: ClassVar[RequestBounds] = RequestBounds()
+    turns: ClassVar[Turns] = Turns()
 
     def __init__(
         self,
@@ -62,6 +69,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._deferred = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -72,6 +80,27 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        turns = self.turns
+        if self._deferred:
+            self._deferred += data
+        elif turns.defers(turns.door, perf_counter_ns()):
+            self._deferred = data
+            self.flow.pause_reading()
+            turns.wait(self)
+        else:
+            self._take(data)
+
+    def take_turn(self, until_ns: int) -> bool:
+        """What `Turns` calls when those before it in line had theirs."""
+        data, self._deferred = self._deferred, b""
+        if self.transport.is_closing():
+            return False
+        self.flow.resume_reading()
+        self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        self.turns.note(self.turns.door, _READ_NS)
         if self._in_head:
             if self._head_bytes > self.bounds.max_head_bytes:
                 self.bounds.heads_too_large_total += 1
@@ -95,6 +124,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.bounds.too_many_waiting_total += 1
             raise ConnectionAbortedError("too many requests wait on one socket")
         self._watch(self.bounds.body_s)
+        self.turns.note(self.turns.door, _REQUEST_NS)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -132,6 +162,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def bounded_by(bounds: RequestBounds) -> type[HttpProtocol]:
+def bounded_by(bounds: RequestBounds, turns: Turns) -> type[HttpProtocol]:
     """The protocol class of one node."""
-    return type("BoundedHttpProtocol", (HttpProtocol,), {"bounds": bounds})
+    return type("BoundedHttpProtocol", (HttpProtocol,), {"bounds": bounds, "turns": turns})

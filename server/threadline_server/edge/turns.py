@@ -1,0 +1,161 @@
+"""Who has the loop next: those who ask little of it before those who ask much.
+
+A node does everything on one loop, one thing after the other, so whoever has much done keeps all others
+waiting. The time that each user's frames take is therefore counted, by a leaky bucket. As long as somebody is
+at work who is within a fair share, who is above it stands in line, and the line is served a slice at a time,
+with a look at the sockets in between. Nobody is slowed down while nobody else wants the loop.
+
+Sockets that have shown no token share one account, and so do requests over HTTP: who is in goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import perf_counter_ns
+from typing import Final, Protocol
+
+_SHARE: Final = 8
+"""A fair share of the loop is one part in so many."""
+
+_BURST_NS: Final = 16_000_000
+"""How far an account may be ahead of its share: two milliseconds of work at once."""
+
+_MOST_AHEAD_NS: Final = 64_000_000
+"""An account is never further ahead than this, so it is soon within its share when it stops."""
+
+_RECENT_NS: Final = 50_000_000
+"""For so long after somebody within a fair share was at work, others stand in line."""
+
+_SLICE_NS: Final = 200_000
+_LONG_SLICE_NS: Final = 4_000_000
+"""What one has of the loop at a time, where others wait and where nobody does."""
+
+_MANY_ACCOUNTS: Final = 1_000
+
+
+class InLine(Protocol):
+    """What stands in line."""
+
+    def take_turn(self, until_ns: int, /) -> bool:
+        """Go on, until about `until_ns` by `perf_counter_ns`; whether more follows of what that begins."""
+
+
+class Turn:
+    """In line for a task, which waits for `came`."""
+
+    __slots__ = ("came",)
+
+    def __init__(self) -> None:
+        self.came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take_turn(self, until_ns: int) -> bool:
+        if self.came.done():  # cancelled meanwhile
+            return False
+        self.came.set_result(None)
+        return True
+
+
+class Account:
+    """`due_ns` is when its user's work is paid for, at a fair share of the loop."""
+
+    __slots__ = ("due_ns",)
+
+    def __init__(self) -> None:
+        self.due_ns: int = 0
+
+
+class Turns:
+    """door: the account of all who have shown no token"""
+
+    __slots__ = (
+        "_accounts",
+        "_fair_until_ns",
+        "_line",
+        "_many",
+        "_serving",
+        "deferred_total",
+        "door",
+    )
+
+    def __init__(self) -> None:
+        self.door = Account()
+        self.deferred_total = 0
+        self._accounts: dict[str, Account] = {}
+        self._many = _MANY_ACCOUNTS
+        self._line: deque[InLine] = deque()
+        self._serving = False
+        self._fair_until_ns: int = 0
+
+    def account_of(self, user: str) -> Account:
+        account = self._accounts.get(user)
+        if account is None:
+            if len(self._accounts) >= self._many:
+                self._let_go()
+            account = self._accounts[user] = Account()
+        return account
+
+    def _let_go(self) -> None:
+        """Of accounts in which nothing is due; who holds one still may keep it."""
+        now_ns = perf_counter_ns()
+        self._accounts = {user: each for user, each in self._accounts.items() if each.due_ns > now_ns}
+        self._many = max(_MANY_ACCOUNTS, 2 * len(self._accounts))
+
+    def defers(self, account: Account, now_ns: int) -> bool:
+        """Whether it has to stand in line: it is above its share, and others who are not are at work."""
+        return account.due_ns - now_ns > _BURST_NS and self._fair_until_ns > now_ns
+
+    def until_ns(self, now_ns: int) -> int:
+        """The end of a slice that begins now."""
+        return now_ns + (_SLICE_NS if self._fair_until_ns > now_ns else _LONG_SLICE_NS)
+
+    def charge(self, account: Account, began_ns: int, now_ns: int) -> None:
+        """For work that was done from `began_ns` until now."""
+        ahead_ns = max(account.due_ns - now_ns, 0) + (now_ns - began_ns) * _SHARE
+        account.due_ns = now_ns + min(ahead_ns, _MOST_AHEAD_NS)
+        if ahead_ns <= _BURST_NS:
+            self._fair_until_ns = now_ns + _RECENT_NS
+
+    def note(self, account: Account, cost_ns: int) -> None:
+        """For work of about that cost, which is done by others."""
+        now_ns = perf_counter_ns()
+        self.charge(account, now_ns - cost_ns, now_ns)
+
+    async def turn(self, account: Account) -> None:
+        """At once where `account` need not stand in line; otherwise when it has its turn."""
+        if self.defers(account, perf_counter_ns()):
+            turn = Turn()
+            self.wait(turn)
+            await turn.came
+
+    def wait(self, waiter: InLine) -> None:
+        """Let it have a turn, once all who stand in line before it had theirs."""
+        self.deferred_total += 1
+        self._line.append(waiter)
+        if not self._serving:
+            self._serving = True
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def _serve(self) -> None:
+        until_ns = self.until_ns(perf_counter_ns())
+        line = self._line
+        for _ in range(len(line)):
+            if self._serve_one(line.popleft(), until_ns) or perf_counter_ns() >= until_ns:
+                break
+        if line:
+            asyncio.get_running_loop().call_soon(self._serve)
+        else:
+            self._serving = False
+
+    def _serve_one(self, waiter: InLine, until_ns: int) -> bool:
+        """What nobody foresaw is not the end of the line."""
+        try:
+            return waiter.take_turn(until_ns)
+        except Exception as error:  # noqa: BLE001
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "A turn failed", "exception": error}
+            )
+            return False
+
+    def stats(self) -> dict[str, float]:
+        return {"turns_deferred_total": self.deferred_total, "turns_waiting": len(self._line)}
