@@ -49,3 +49,14 @@ async def test_the_longest_unused_leave_first() -> None:
     await recent.keep(reading(replace(RECORD, id=SessionId("c"))))
     assert recent.get(SessionId("a")) is not None
     assert recent.get(SessionId("b")) is None
+
+
+@pytest.mark.asyncio
+async def test_a_row_that_is_told_is_kept_in_the_place_of_the_former() -> None:
+    recent = RecentRecords()
+    later = replace(RECORD, active_ms=2)
+    recent.change(later)
+    assert recent.get(TRIP) is None  # nobody asked for it
+    await recent.keep(reading(RECORD))
+    recent.change(later)
+    assert recent.get(TRIP) is later

@@ -121,16 +121,18 @@ def renew_lineages(connection: sqlite3.Connection, new_lineage: Callable[[], str
             _put(connection, there, replace(there, lineage=new_lineage()))
 
 
-def touch(connection: sqlite3.Connection, active: Iterable[tuple[SessionId, int]]) -> None:
-    """Move sessions up to their last activity; those that are gone, newer or damaged stay as they are."""
+def touch(connection: sqlite3.Connection, session: SessionId, active_ms: int) -> SessionRecord | None:
+    """Move a session up to its last activity; None where it is gone, newer or damaged, and stays as it is."""
     with transaction(connection):
-        for session, active_ms in active:
-            try:
-                there = _find(connection, session)
-            except Damaged:
-                continue
-            if there is not None and there.active_ms < active_ms:
-                _put(connection, there, changed(there, {"active_ms": active_ms}))
+        try:
+            there = _find(connection, session)
+        except Damaged:
+            return None
+        if there is None or there.active_ms >= active_ms:
+            return None
+        record = changed(there, {"active_ms": active_ms})
+        _put(connection, there, record)
+    return record
 
 
 def _put(connection: sqlite3.Connection, old: SessionRecord | None, new: SessionRecord) -> None:

@@ -41,6 +41,12 @@ class RecentRecords:
                 self._records.popitem(last=False)
         return record
 
+    def change(self, record: SessionRecord) -> None:
+        """This is the row from now on."""
+        self._changes += 1
+        if record.id in self._records:
+            self._records[record.id] = record
+
     def forget(self, session: SessionId) -> None:
         """A row changes: call it before the change is made and once it is."""
         self._changes += 1

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -50,11 +50,13 @@ from threadline_server.backplane.follower import Follower
 from threadline_server.backplane.hints import Hints
 from threadline_server.backplane.objects import DirectoryObjects, blob_key, session_prefix, sync_directory
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
 UPKEEP_S = 0.5
 RETRY_S = 0.5
-_TOUCHED_AT_ONCE = 8
-"""Sessions of one transaction beside the loop: each takes a dozen statements, and appends wait meanwhile."""
-_REACHED_AT_ONCE = 100
+_A_LITTLE_EVERY_S = 0.001
+_REACHED_AT_ONCE = 50
 _BURIED_AT_ONCE = 500
 
 
@@ -203,16 +205,29 @@ class EmbeddedBackplane:
                 await self._checkpoint()
 
     async def _write_activity(self) -> None:
-        active = list(self._appender.active.items())
-        self._appender.active.clear()
-        for first in range(0, len(active), _TOUCHED_AT_ONCE):
-            touched = active[first : first + _TOUCHED_AT_ONCE]
-            await self._connections.write(catalogue.touch, touched)
-            for session, _ in touched:
-                self._recent.forget(session)
+        active, self._appender.active = self._appender.active, {}
+        for session, active_ms in active.items():
+            record = await self._write_a_little(catalogue.touch, session, active_ms)
+            if record is not None:
+                self._recent.change(record)
         reached, self._appender.reached = list(self._appender.reached.items()), {}
         for first in range(0, len(reached), _REACHED_AT_ONCE):
-            await self._connections.write(log.note_reached, reached[first : first + _REACHED_AT_ONCE])
+            await self._write_a_little(log.note_reached, reached[first : first + _REACHED_AT_ONCE])
+
+    async def _write_a_little(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
+        """`work` on the loop, where it takes a fraction of a millisecond; once in a while.
+
+        A thread would need the interpreter again after each statement. Beside a busy loop it waits for it
+        each time, 8 ms in all for a session, and appends would wait for the thread.
+        """
+        while not self._turnstile.try_enter():  # noqa: ASYNC110 - a thread is in it
+            await asyncio.sleep(_A_LITTLE_EVERY_S)
+        try:
+            done = work(self._connection, *args)
+        finally:
+            self._turnstile.leave()
+        await asyncio.sleep(0 if self._closing.is_set() else _A_LITTLE_EVERY_S)
+        return done
 
     async def _checkpoint(self) -> None:
         if self._appender.pages < checkpoint.PAGES_DUE:
