@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from threadline.protocol.errors import InvalidText, UnknownMessage
@@ -47,14 +47,25 @@ class Notice:
 
 ServerNote = Hello | Notice
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def encode_note(note: ServerNote) -> str:
     """The payload of a Stateless message."""
     if isinstance(note, Hello):
-        body: Json = {"type": "hello", **asdict(note), "limits": dict(note.limits)}
+        server = _fields_of(note.server)
+        body: Json = {"type": "hello", **_fields_of(note), "server": server, "limits": dict(note.limits)}
     else:
-        body = {"type": "notice", **{key: value for key, value in asdict(note).items() if value is not None}}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        body = {
+            "type": "notice",
+            **{name: value for name, value in _fields_of(note).items() if value is not None},
+        }
+    return _ENCODER.encode(body)
+
+
+def _fields_of(note: ServerNote | ServerInfo) -> Json:
+    """One level; `asdict` copies all levels, which was half of the cost of a hello."""
+    return {each.name: getattr(note, each.name) for each in fields(note)}
 
 
 def decode_note(payload: str) -> ServerNote:
