@@ -71,6 +71,7 @@ class RawDevice:
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._heard = asyncio.Condition()
+        self._waiting = 0
         self._outbox: list[bytes] = []
         self._promises: deque[int] = deque()
         self.durable_clock = 0
@@ -219,10 +220,13 @@ class RawDevice:
     async def until(self, condition: Callable[[], bool], what: str = "it happened") -> None:
         """Wait, bounded, until `condition` holds; it is asked after every frame and at the end."""
         async with self._heard:
+            self._waiting += 1
             try:
                 await asyncio.wait_for(self._heard.wait_for(condition), PATIENCE_S)
             except TimeoutError:
                 raise AssertionError(f"{self.user} in {self.session} waited in vain until {what}") from None
+            finally:
+                self._waiting -= 1
 
     async def until_synced(self) -> None:
         await self.until(lambda: self.synced, "the session came")
@@ -262,10 +266,13 @@ class RawDevice:
                 assert isinstance(data, bytes)
                 await self._handle(hocuspocus.decode_from_server(data, ANY_SIZE).message)
                 self.on_frame()
-                async with self._heard:
-                    self._heard.notify_all()
+                if self._waiting:
+                    await self._notify()
         except ConnectionClosed:
             pass
+        await self._notify()
+
+    async def _notify(self) -> None:
         async with self._heard:
             self._heard.notify_all()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from tests.attacks import broken_updates, floods, forgeries, impostures
+from tests.attacks.attackers import yield_to_honest_people
 from tests.attacks.mark import Mark, Succeeded
 
 Attack = Callable[[Mark], Awaitable[None]]
@@ -85,7 +85,7 @@ async def attack(name: str, mark: Mark, rounds: int, seconds: float, side_by_sid
 
 
 def main() -> None:
-    os.nice(10)  # an attacker's machine is not ours: it shall not take the processor from those it attacks
+    yield_to_honest_people()
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             told: dict[str, Any] = json.loads(line)

@@ -41,6 +41,7 @@ class Bystanders:
         self.message = ""
         self.reply = ""
         self._captured: list[str] = []
+        self._wide = len(self.typed.encode()) - len(self.typed)
         self._sent_s: dict[int, float] = {}
         self._took_s: list[float] = []
         self._presence = 0
@@ -104,7 +105,7 @@ class Bystanders:
         now_s = time.perf_counter()
         if not self._sent_s:
             return
-        seen = len(str(self.bob.text_of(self.message)))
+        seen = len(self.bob.text_of(self.message)) - self._wide
         for length in [each for each in self._sent_s if each <= seen]:
             self._took_s.append(now_s - self._sent_s.pop(length))
             self._arrived.set()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import sys
 import time
@@ -15,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from tests.attacks.attackers import yield_to_honest_people
 from tests.attacks.bare_device import BareDevice, masked
 from tests.attacks.broken_updates import mutated_update
 from tests.attacks.mark import EDITOR
@@ -145,7 +145,7 @@ async def fuzz(fuzz: Fuzz) -> dict[str, object]:
 
 
 def main() -> None:
-    os.nice(10)  # as the attackers' process
+    yield_to_honest_people()
     told = Fuzz.from_json(sys.stdin.readline())
     print(json.dumps(asyncio.run(fuzz(told))), flush=True)
 

@@ -7,8 +7,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ from tests.attacks.bystanders import Bystanders, bystanders
 from tests.attacks.conftest import GUARDED, share
 from tests.attacks.fuzzer import Fuzz
 from tests.attacks.latency import latency_of
+from tests.attacks.listeners import listeners
 from tests.attacks.mark import EDITOR, PAIR, VIEWER
-from tests.raw_device import RawDevice, raw_device
+from tests.raw_device import raw_device
 from tests.rooms.hostile_traffic import Yjs, _json, edit
 from tests.rooms.said import document_of, said, unformatted
 from tests.server_process import ServerProcess, server_process
 from tests.signing import token_of
 
-from threadline.protocol.sync import SyncStep2, Update
+from threadline.document.digest import session_digest
 from threadline.update_ranges import read_state_vector
 
 pytestmark = pytest.mark.node
@@ -47,15 +47,10 @@ PATIENCE_S = 1_000
 
 @dataclass(slots=True)
 class Playground:
-    """A session of ada's that eve may edit. `heard` are all updates, as ada's silent device got them."""
+    """A session of ada's that eve may edit. `base` are the updates with which it begins."""
 
     name: str
     base: list[bytes]
-    listener: RawDevice
-
-    @property
-    def heard(self) -> list[bytes]:
-        return [frame.update for frame in self.listener.frames if isinstance(frame, SyncStep2 | Update)]
 
 
 def honest_updates(rng: random.Random) -> list[bytes]:
@@ -80,16 +75,14 @@ def honest_updates(rng: random.Random) -> list[bytes]:
     return updates
 
 
-@asynccontextmanager
-async def playground(url: str, name: str, rng: random.Random) -> AsyncIterator[Playground]:
+async def playground(url: str, name: str, rng: random.Random) -> Playground:
     base = honest_updates(rng)
     await share(url, name, "ada", **{EDITOR: "editor"})
     async with raw_device(url, name, "ada", token=token_of("ada")) as writer:
         for update in base:
             await writer.send_update(update)
         await writer.until_saved()
-    async with raw_device(url, name, "ada", token=token_of("ada")) as listener:
-        yield Playground(name, base, listener)
+    return Playground(name, base)
 
 
 async def play(server: ServerProcess, grounds: list[Playground], seed: int, frames: int) -> dict[str, Any]:
@@ -100,7 +93,7 @@ async def play(server: ServerProcess, grounds: list[Playground], seed: int, fram
         frames,
         CONNECTIONS,
         {ground.name: [update.hex() for update in ground.base] for ground in grounds},
-        {ground.name: read_state_vector(ground.listener.doc.get_state()) for ground in grounds},
+        {ground.name: read_state_vector(document_of(*ground.base).get_state()) for ground in grounds},
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -122,18 +115,17 @@ async def play(server: ServerProcess, grounds: list[Playground], seed: int, fram
     return told
 
 
-async def check(ground: Playground, yjs: Yjs) -> int:
-    """Live, read again and in Yjs a session says the same; how many updates it has."""
-    await ground.listener.until_answered()
-    heard = ground.heard
-    live = _json(said(ground.listener.doc))
-    snapshot = ground.listener.doc.get_update()
+async def check(heard: list[bytes], yjs: Yjs) -> str:
+    """Live, read again and in Yjs a session says the same; its digest."""
+    listener = document_of(*heard)
+    live = _json(said(listener))
+    snapshot = listener.get_update()
     assert _json(said(document_of(snapshot))) == live
     answer = await asyncio.to_thread(yjs.says, heard, snapshot)
     assert "failed" not in answer, answer
     assert comparable(_json(answer["stored"]), bare=True) == comparable(live, answer, bare=True)
     assert comparable(_json(answer["snapshot"])) == comparable(live, answer)
-    return len(heard)
+    return session_digest(listener)
 
 
 def comparable(view: Any, oracle: Any = None, *, bare: bool = False) -> object:
@@ -163,11 +155,8 @@ async def phase(
 ) -> tuple[float, float]:
     """Some of the frames into sessions of their own. (p99 of honest people over calm, longest stall)"""
     rng = random.Random(SEED + number)
-    async with AsyncExitStack() as stack:
-        grounds = [
-            await stack.enter_async_context(playground(server.url, f"play-{number}-{at}", rng))
-            for at in range(SESSIONS)
-        ]
+    grounds = [await playground(server.url, f"play-{number}-{at}", rng) for at in range(SESSIONS)]
+    async with listeners(server.url, [ground.name for ground in grounds]) as listening:
         calm = await pair.measure(min(300, frames // 100))
         await metric(server, "threadline_loop_lag_most_seconds")
         async with pair.typing() as took_s:
@@ -176,17 +165,18 @@ async def phase(
         stall_s = await metric(server, "threadline_loop_lag_most_seconds")
         during = latency_of(took_s)
         await pair.assert_untouched()
-        yjs = Yjs()
-        try:
-            accepted = [await check(ground, yjs) for ground in grounds]
-        finally:
-            yjs.close()
-        digests = {ground.name: ground.listener.digest() for ground in grounds}
+        heard = await listening.heard()
+    yjs = Yjs()
+    try:
+        digests = {session: await check(updates, yjs) for session, updates in heard.items()}
+    finally:
+        yjs.close()
     tolls = told["tolls"]
     assert tolls.get("not let in", 0) < frames / 100, tolls
     assert tolls["refused"] > frames / 20 and tolls["acknowledged"] > frames / 100, tolls
+    accepted = sum(map(len, heard.values()))
     figures(
-        f"fuzz: {frames} frames at {frames / told['seconds']:.0f}/s, {sum(accepted)} updates in all sessions "
+        f"fuzz: {frames} frames at {frames / told['seconds']:.0f}/s, {accepted} updates in all sessions "
         f"after it, {tolls}; stall {stall_s * 1000:.0f} ms; honest people calm {calm}; then {during}"
     )
     await reread(server, digests)
