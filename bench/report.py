@@ -145,6 +145,7 @@ def _versions() -> str:
     packages = json.loads((servers.PEERS / "package.json").read_text())["dependencies"]
     ours = ", ".join(f"{name} {metadata.version(name)}" for name in ("threadline", "pycrdt", "uvicorn"))
     ours += ", hot modules " + ("compiled" if servers.compiled_environment() else "as plain Python")
+    ours += ", everything stored encrypted" if servers.sealed_environment() else ""
     packages["pycrdt-websocket"] = _peer_version("pycrdt-websocket")
     peers = ", ".join(f"{name} {version}" for name, version in packages.items())
     return f"{platform.machine()}, Python {platform.python_version()}; {ours}; peers: {peers}."

@@ -19,6 +19,8 @@ from pathlib import Path
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from threadline_server.backplane.master_keys import new_line
+
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
 BUILD = HERE / "results" / "build"
@@ -76,6 +78,13 @@ def compiled_environment() -> dict[str, str]:
     return {"PYTHONPATH": str(COMPILED)}
 
 
+def sealed_environment() -> dict[str, str]:
+    """With THREADLINE_SEALED=1 everything is stored encrypted, under a fresh master key."""
+    if os.environ.get("THREADLINE_SEALED") != "1":
+        return {}
+    return {"THREADLINE_ENCRYPTION_KEYS": new_line()}
+
+
 UNPACED = ("--frames-per-second", "10000000", "--bytes-per-second", "10000000000")
 """One writer saturates the server here; above 50,000 frames a second it would have to pause."""
 
@@ -116,7 +125,7 @@ THREADLINE = Server(
     token=TOKEN,
     is_peer=False,
     node_command=_threadline_node,
-    environment={**compiled_environment(), "THREADLINE_AUTH_SECRET": SECRET},
+    environment={**compiled_environment(), **sealed_environment(), "THREADLINE_AUTH_SECRET": SECRET},
 )
 HOCUSPOCUS = Server(
     name="hocuspocus",
