@@ -39,13 +39,16 @@ class Siege:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def siege(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Siege]:
+async def siege(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Siege]:
+    alone = bool(request.config.getoption("--full"))
     data: Path = tmp_path_factory.mktemp("siege") / "data"
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(server_process(data, *GUARDED))
         await share(server.url, PAIR, "ada", **{"bob": "editor", EDITOR: "editor", VIEWER: "viewer"})
         pair = await stack.enter_async_context(bystanders(server.url))
-        siege = Siege(server, pair, await stack.enter_async_context(attackers()))
+        siege = Siege(server, pair, await stack.enter_async_context(attackers(alone=alone)))
         yield siege
         await assert_stored(siege)
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
-from tests.attacks.attackers import ROOT
+from tests.attacks.attackers import ALONE, ROOT
 from tests.attacks.bystanders import Bystanders, bystanders
 from tests.attacks.conftest import GUARDED, share
 from tests.attacks.fuzzer import Fuzz
@@ -85,7 +85,9 @@ async def playground(url: str, name: str, rng: random.Random) -> Playground:
     return Playground(name, base)
 
 
-async def play(server: ServerProcess, grounds: list[Playground], seed: int, frames: int) -> dict[str, Any]:
+async def play(
+    server: ServerProcess, grounds: list[Playground], seed: int, frames: int, *, alone: bool
+) -> dict[str, Any]:
     """Let the fuzzer at them; what it says of it."""
     fuzz = Fuzz(
         server.url,
@@ -99,6 +101,7 @@ async def play(server: ServerProcess, grounds: list[Playground], seed: int, fram
         sys.executable,
         "-m",
         "tests.attacks.fuzzer",
+        *([ALONE] if alone else []),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -151,16 +154,22 @@ def memory_of(pid: int) -> int:
 
 
 async def phase(
-    server: ServerProcess, pair: Bystanders, number: int, frames: int, figures: Callable[[str], None]
+    server: ServerProcess,
+    pair: Bystanders,
+    number: int,
+    frames: int,
+    figures: Callable[[str], None],
+    *,
+    alone: bool,
 ) -> tuple[float, float]:
     """Some of the frames into sessions of their own. (p99 of honest people over calm, longest stall)"""
     rng = random.Random(SEED + number)
     grounds = [await playground(server.url, f"play-{number}-{at}", rng) for at in range(SESSIONS)]
-    async with listeners(server.url, [ground.name for ground in grounds]) as listening:
+    async with listeners(server.url, [ground.name for ground in grounds], alone=alone) as listening:
         calm = await pair.measure(min(300, frames // 100))
         await metric(server, "threadline_loop_lag_most_seconds")
         async with pair.typing() as took_s:
-            told = await play(server, grounds, SEED + number, frames)
+            told = await play(server, grounds, SEED + number, frames, alone=alone)
         assert server.alive, "\n".join(server.output)
         stall_s = await metric(server, "threadline_loop_lag_most_seconds")
         during = latency_of(took_s)
@@ -201,7 +210,7 @@ async def test_what_is_made_up_harms_nobody(
             before = memory_of(server.pid)
             slower, stalls = [], []
             for number in range(max(1, frames // A_PHASE)):
-                ratio, stall_s = await phase(server, pair, number, min(frames, A_PHASE), figures)
+                ratio, stall_s = await phase(server, pair, number, min(frames, A_PHASE), figures, alone=full)
                 slower.append(ratio)
                 stalls.append(stall_s)
             growth = memory_of(server.pid) - before

@@ -63,6 +63,10 @@ async def test_who_asks_much_waits_while_others_are_at_work() -> None:
 async def test_who_asks_much_and_is_alone_waits_for_nobody() -> None:
     turns = Turns()
     assert not defers(turns, at_work(turns, "eve", MUCH_NS))
+    at_work(turns, "ada", LITTLE_NS)
+    for _ in range(100):
+        ada = at_work(turns, "ada", MUCH_NS // 50)
+    assert not defers(turns, ada)
 
 
 async def test_all_that_a_user_has_done_is_counted_together() -> None:
@@ -92,6 +96,16 @@ async def test_the_line_is_served_in_order_with_the_loop_in_between() -> None:
     await until(lambda: len(served) == 5, "all had their turns", every_s=0)
     assert served == ["first", "loop", "second", "first", "second"]
     assert turns.stats() == {"turns_deferred_total": 4, "turns_waiting": 0}
+
+
+async def test_what_work_within_its_share_has_begun_goes_before_the_line() -> None:
+    turns = Turns()
+    served: list[str] = []
+    turns.wait(Waiter(turns, "first", served))
+    at_work(turns, "ada", LITTLE_NS)
+    asyncio.get_running_loop().call_soon(served.append, "flush")
+    await until(lambda: len(served) == 2, "both were done", every_s=0)
+    assert served == ["flush", "first"]
 
 
 async def test_a_waiter_that_fails_holds_up_nobody() -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter_ns
 from typing import Final, Protocol
 
@@ -27,7 +29,7 @@ _MOST_AHEAD_NS: Final = 64_000_000
 _RECENT_NS: Final = 50_000_000
 """For so long after somebody within a fair share was at work, others stand in line."""
 
-_SLICE_NS: Final = 200_000
+_SLICE_NS: Final = 100_000
 _LONG_SLICE_NS: Final = 4_000_000
 """What one has of the loop at a time, where others wait and where nobody does."""
 
@@ -70,7 +72,9 @@ class Turns:
 
     __slots__ = (
         "_accounts",
+        "_fair",
         "_fair_until_ns",
+        "_fair_work",
         "_line",
         "_many",
         "_serving",
@@ -85,6 +89,8 @@ class Turns:
         self._many = _MANY_ACCOUNTS
         self._line: deque[InLine] = deque()
         self._serving = False
+        self._fair = self.door
+        self._fair_work = False
         self._fair_until_ns: int = 0
 
     def account_of(self, user: str) -> Account:
@@ -103,7 +109,11 @@ class Turns:
 
     def defers(self, account: Account, now_ns: int) -> bool:
         """Whether it has to stand in line: it is above its share, and others who are not are at work."""
-        return account.due_ns - now_ns > _BURST_NS and self._fair_until_ns > now_ns
+        return (
+            account.due_ns - now_ns > _BURST_NS
+            and self._fair_until_ns > now_ns
+            and account is not self._fair  # it was within its share just now
+        )
 
     def until_ns(self, now_ns: int) -> int:
         """The end of a slice that begins now."""
@@ -114,7 +124,9 @@ class Turns:
         ahead_ns = max(account.due_ns - now_ns, 0) + (now_ns - began_ns) * _SHARE
         account.due_ns = now_ns + min(ahead_ns, _MOST_AHEAD_NS)
         if ahead_ns <= _BURST_NS:
+            self._fair = account
             self._fair_until_ns = now_ns + _RECENT_NS
+            self._fair_work = True
 
     def note(self, account: Account, cost_ns: int) -> None:
         """For work of about that cost, which is done by others."""
@@ -134,18 +146,32 @@ class Turns:
         self._line.append(waiter)
         if not self._serving:
             self._serving = True
-            asyncio.get_running_loop().call_soon(self._serve)
+            self._soon(self._serve)
 
     def _serve(self) -> None:
+        if self._fair_work:
+            self._fair_work = False
+            self._soon(self._serve_slice)  # behind what that work has begun, such as a flush
+        else:
+            self._serve_slice()
+
+    def _serve_slice(self) -> None:
         until_ns = self.until_ns(perf_counter_ns())
         line = self._line
+        more_follows = False
         for _ in range(len(line)):
-            if self._serve_one(line.popleft(), until_ns) or perf_counter_ns() >= until_ns:
+            more_follows = self._serve_one(line.popleft(), until_ns)
+            if more_follows or perf_counter_ns() >= until_ns:
                 break
-        if line:
-            asyncio.get_running_loop().call_soon(self._serve)
-        else:
+        if not line:
             self._serving = False
+        elif more_follows:
+            self._soon(partial(self._soon, self._serve))
+        else:
+            self._soon(self._serve)
+
+    def _soon(self, work: Callable[[], object]) -> None:
+        asyncio.get_running_loop().call_soon(work)
 
     def _serve_one(self, waiter: InLine, until_ns: int) -> bool:
         """What nobody foresaw is not the end of the line."""

@@ -9,6 +9,7 @@ https://www.sqlite.org/walformat.html.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import sqlite3
 import struct
@@ -35,15 +36,20 @@ class Frames:
 
 
 class SyncedMark:
-    """`note` is for one thread; the file is not synced itself, since a mark that is too old does no harm."""
+    """`note` is for one thread; the file is not synced itself, since a mark that is too old does no harm.
+
+    The wal-index is read as memory, as SQLite does: a call of the system would let go of the interpreter, and
+    the loop stops each time that a thread takes it back.
+    """
 
     def __init__(self, database: Path) -> None:
-        self._index_fd = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        with Path(f"{database}-shm").open("rb") as index:
+            self._index = mmap.mmap(index.fileno(), 2 * _INDEX_BYTES, access=mmap.ACCESS_READ)
         self._fd = os.open(_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def frames(self) -> Frames | None:
         """What the WAL has by now; None while a commit changes it."""
-        return _read_index(self._index_fd)
+        return _frames_in(self._index[:])
 
     def note(self, frames: Frames) -> None:
         """These are durable. Without a mark, damage goes unnoticed, so a disk that is full is no failure."""
@@ -52,7 +58,7 @@ class SyncedMark:
             os.pwrite(self._fd, body + crc32(body).to_bytes(4, "big"), 0)
 
     def close(self) -> None:
-        os.close(self._index_fd)
+        self._index.close()
         os.close(self._fd)
 
 
@@ -88,18 +94,15 @@ def _recovered(database: Path) -> int:
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=0)
     try:
         connection.execute("PRAGMA user_version").fetchone()
-        fd = os.open(f"{database}-shm", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            frames = _read_index(fd)
-        finally:
-            os.close(fd)
+        with Path(f"{database}-shm").open("rb") as index:
+            frames = _frames_in(index.read(2 * _INDEX_BYTES))
     finally:
         connection.close()
     return 0 if frames is None else frames.count
 
 
-def _read_index(fd: int) -> Frames | None:
-    data = os.pread(fd, 2 * _INDEX_BYTES, 0)
+def _frames_in(data: bytes) -> Frames | None:
+    """`data` are both headers of the wal-index, which differ while a commit changes them."""
     first, second = data[:_INDEX_BYTES], data[_INDEX_BYTES:]
     if first != second or len(first) < _INDEX_BYTES:
         return None

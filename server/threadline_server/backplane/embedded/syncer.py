@@ -112,7 +112,7 @@ class Syncer:
             if group and not self._make_durable(group):
                 return
             del group  # an idle thread would keep the rooms and replicas of its last turns
-            self._stopped.wait(began_s + SPACING_S - time.monotonic())
+            time.sleep(max(0.0, began_s + SPACING_S - time.monotonic()))
 
     def _next_group(self) -> tuple[list[Waiting], bool]:
         """Everything that waits, at least one addition; and whether more may come."""
