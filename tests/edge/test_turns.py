@@ -69,6 +69,14 @@ async def test_who_asks_much_and_is_alone_waits_for_nobody() -> None:
     assert not defers(turns, ada)
 
 
+async def test_who_was_within_its_share_last_waits_for_those_before() -> None:
+    turns = Turns()
+    at_work(turns, "ada", LITTLE_NS)
+    for _ in range(100):
+        eve = at_work(turns, "eve", MUCH_NS // 50)
+    assert defers(turns, eve)
+
+
 async def test_all_that_a_user_has_done_is_counted_together() -> None:
     turns = Turns()
     at_work(turns, "ada", LITTLE_NS)

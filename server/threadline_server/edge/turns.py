@@ -73,6 +73,7 @@ class Turns:
     __slots__ = (
         "_accounts",
         "_fair",
+        "_fair_before_ns",
         "_fair_until_ns",
         "_fair_work",
         "_line",
@@ -92,6 +93,7 @@ class Turns:
         self._fair = self.door
         self._fair_work = False
         self._fair_until_ns: int = 0
+        self._fair_before_ns: int = 0  # of another than `_fair`
 
     def account_of(self, user: str) -> Account:
         account = self._accounts.get(user)
@@ -109,11 +111,8 @@ class Turns:
 
     def defers(self, account: Account, now_ns: int) -> bool:
         """Whether it has to stand in line: it is above its share, and others who are not are at work."""
-        return (
-            account.due_ns - now_ns > _BURST_NS
-            and self._fair_until_ns > now_ns
-            and account is not self._fair  # it was within its share just now
-        )
+        until_ns = self._fair_before_ns if account is self._fair else self._fair_until_ns
+        return account.due_ns - now_ns > _BURST_NS and until_ns > now_ns
 
     def until_ns(self, now_ns: int) -> int:
         """The end of a slice that begins now."""
@@ -124,7 +123,9 @@ class Turns:
         ahead_ns = max(account.due_ns - now_ns, 0) + (now_ns - began_ns) * _SHARE
         account.due_ns = now_ns + min(ahead_ns, _MOST_AHEAD_NS)
         if ahead_ns <= _BURST_NS:
-            self._fair = account
+            if account is not self._fair:
+                self._fair = account
+                self._fair_before_ns = self._fair_until_ns
             self._fair_until_ns = now_ns + _RECENT_NS
             self._fair_work = True
 
