@@ -79,8 +79,8 @@ def compiled_environment() -> dict[str, str]:
 
 
 def sealed_environment() -> dict[str, str]:
-    """With THREADLINE_SEALED=1 everything is stored encrypted, under a fresh master key."""
-    if os.environ.get("THREADLINE_SEALED") != "1":
+    """With BENCH_SEALED=1 everything is stored encrypted, under a fresh master key."""
+    if os.environ.get("BENCH_SEALED") != "1":
         return {}
     return {"THREADLINE_ENCRYPTION_KEYS": new_line()}
 
