@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 Announce = Callable[[RunningServer], None]
 
-GARBAGE_THRESHOLDS = (1_000, 2, 2_000)
+GARBAGE_THRESHOLDS = (1_000, 2, 400)
 """Objects until the cycle collector looks at the young, and rounds until it looks at the older. Nearly
 everything here dies by its reference count; Python's own 700 cost a seventh of the processor under load. What
 is looked at in one go keeps everybody waiting: 0.2 ms for 1,000 objects, 10 ms for 50,000."""

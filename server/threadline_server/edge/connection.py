@@ -169,6 +169,7 @@ class Connection:
             self._close_timer.cancel()
         self._connections.discard(self, self._slice)
         self._peers.discard(self)
+        self._reader.forget()  # which holds this: thousands would wait for the cycle collector to come by
 
     # what receivers, rooms and the server call
 

@@ -25,6 +25,10 @@ _RESERVED = 0x70
 _SMALLEST = 6  # two bytes of header, four of mask
 
 
+def _refuse(size: int, prefix: bytes) -> None:
+    raise MalformedFrame("nothing more is read")
+
+
 class FrameReader:
     """`feed` bytes, then call `next` until it gives None.
 
@@ -44,6 +48,13 @@ class FrameReader:
         self._allowed = free_bytes
         self._grant = grant
         self.opcode = CONTINUATION
+
+    def forget(self) -> None:
+        """Nothing more is read: let go of what is buffered, and of who is asked for grants."""
+        self._data = b""
+        self._position = 0
+        self._fragments = None
+        self._grant = _refuse
 
     def feed(self, data: bytes) -> None:
         rest = len(self._data) - self._position

@@ -52,7 +52,7 @@ class HttpProtocol(HttpToolsProtocol):
     """`bounds` and `turns` are set on a class derived for a node (`bounded_by`).
 
     Protocol and parser hold each other: four kilobytes a device, until the cycle collector comes by. So the
-    parser is let go of where a socket becomes a WebSocket.
+    parser is let go of where a socket becomes a WebSocket, or ends.
     """
 
     bounds: ClassVar[RequestBounds] = RequestBounds()
@@ -78,6 +78,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
         super().connection_lost(exc)
+        self.parser = cast(HttpRequestParser, None)
 
     def data_received(self, data: bytes) -> None:
         turns = self.turns

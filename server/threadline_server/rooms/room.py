@@ -217,7 +217,8 @@ class Room:
         if self.closed is not None:
             return
         self.closed = close
-        for following in self._followings:
+        followings, self._followings = self._followings, ()
+        for following in followings:
             following.close()
         everyone: tuple[Contributor, ...] = (*self.seats.values(), *self.witnesses)
         for contributor in everyone:
@@ -225,6 +226,8 @@ class Room:
         if close is not close_codes.RESTARTING:
             self.log.tail.abandon()
         self.host.closed(self)
+        if self.log.tail.durable:
+            self.log.release()
 
     def _forget(self, contributor: Contributor) -> None:
         self.log.tail.forget(contributor)
@@ -460,6 +463,8 @@ class Room:
             self._release()
         if self.closed is not None:
             self.host.progress.notify()
+            if self.log.tail.durable:
+                self.log.release()
 
     def _release(self) -> None:
         if self._held and self.log.tail.size <= self.host.options.pause_bytes // 2:

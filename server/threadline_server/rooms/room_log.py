@@ -53,6 +53,25 @@ class LogOwner(Protocol):
         """Less is not durable than before."""
 
 
+class _Nobody:
+    """In the place of a room that is closed."""
+
+    def mark_dirty(self) -> None:
+        pass
+
+    def forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
+        pass
+
+    def log_refused(self, error: AppendRefused) -> None:
+        pass
+
+    def log_failed(self, error: Exception) -> None:
+        pass
+
+    def eased(self) -> None:
+        pass
+
+
 class RoomLog:
     """position:                how far the replica is along the log
     gate_position:          how far the gate was read from the log; what this node added since, it admitted
@@ -93,7 +112,7 @@ class RoomLog:
         self.host = host
         self.name = name
         self.epoch = epoch
-        self._owner = owner
+        self._owner: LogOwner = owner
         self.reserved: Reserved | None = None
         self.untrusted: list[LoggedTurn] | None = None
         self.tail = Tail()
@@ -118,6 +137,12 @@ class RoomLog:
         for logged in self.arrivals.skip_to(loaded.position):
             if logged.turn.epoch == self.epoch:
                 self.tail.applied()
+
+    def release(self) -> None:
+        """The room is closed, and nothing is on its way: let go of it. They hold each other, and would wait
+        for the cycle collector to come by, with the document, which may be after hours.
+        """
+        self._owner = _Nobody()
 
     @property
     def position(self) -> Position:
