@@ -15,6 +15,7 @@ from tests.attacks.mark import Mark
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
+LONGEST_LINE = 1 << 28
 
 
 ALONE = "alone"
@@ -58,18 +59,27 @@ class Attackers:
 
 
 @asynccontextmanager
-async def attackers(*, alone: bool) -> AsyncIterator[Attackers]:
+async def started(module: str, *, alone: bool) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that runs `module`, told and asked in lines; it is killed at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.attacks.attacker",
+        module,
         *([ALONE] if alone else []),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
+        limit=LONGEST_LINE,
     )
     try:
-        yield Attackers(process)
+        yield process
     finally:
-        process.kill()
-        await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def attackers(*, alone: bool) -> AsyncIterator[Attackers]:
+    async with started("tests.attacks.attacker", alone=alone) as process:
+        yield Attackers(process)

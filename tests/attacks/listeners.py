@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.attacks.attackers import ALONE, ROOT, yield_to_honest_people
+from tests.attacks.attackers import started, yield_to_honest_people
 from tests.raw_device import RawDevice, raw_device
 from tests.signing import token_of
 
@@ -44,23 +44,10 @@ class Listeners:
 
 @asynccontextmanager
 async def listeners(url: str, sessions: Sequence[str], *, alone: bool) -> AsyncIterator[Listeners]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.attacks.listeners",
-        *([ALONE] if alone else []),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        limit=1 << 28,
-    )
-    try:
+    async with started("tests.attacks.listeners", alone=alone) as process:
         these = Listeners(process)
         await these.begin(url, sessions)
         yield these
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def listen(url: str, sessions: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
-from tests.attacks.attackers import ALONE, ROOT
+from tests.attacks.attackers import ROOT, started
 from tests.attacks.bystanders import Bystanders, bystanders
 from tests.attacks.conftest import GUARDED, share
 from tests.attacks.fuzzer import Fuzz
@@ -97,23 +96,8 @@ async def play(
         {ground.name: [update.hex() for update in ground.base] for ground in grounds},
         {ground.name: read_state_vector(document_of(*ground.base).get_state()) for ground in grounds},
     )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.attacks.fuzzer",
-        *([ALONE] if alone else []),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        limit=1 << 24,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            said, _ = await process.communicate(fuzz.to_json().encode() + b"\n")
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    async with started("tests.attacks.fuzzer", alone=alone) as process, asyncio.timeout(PATIENCE_S):
+        said, _ = await process.communicate(fuzz.to_json().encode() + b"\n")
     told: dict[str, Any] = json.loads(said)
     return told
 
