@@ -27,6 +27,9 @@ class UndoStack:
         self._doc = doc
         self._state = UndoManager(scopes=[doc.get("state", type=Map)], capture_timeout_millis=0)
         self._state.include_origin(ORIGIN)
+        # A manager must not go while its document is read, which others may do when the session is gone; so
+        # the two go together.
+        vars(doc).setdefault("_undo_managers", []).append(self._state)
         self._steps: deque[Callable[[], bool]] = deque(maxlen=MAX_STEPS)
 
     def __len__(self) -> int:
