@@ -11,8 +11,13 @@ from tests.row_results import RowResults
 from tests.server_process import ServerProcess, server_process
 
 FIGURES = "figures"
-LONGEST = ("faults", "soak", "shipping", "e2e", "attacks", "backplane", "examples", "node")
+LONGEST = ("faults", "soak", "shipping", "attacks", "backplane", "examples", "node")
 """The directories of the longest files. They come first, so that no process ends long after the others."""
+
+IN_BROWSERS = "e2e"
+ONE_IN = 5
+"""Every so many files one is of those that drive a browser, which mostly wait: together they would wait for
+each other's browsers, and nobody else had the processor then."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,11 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        directory = item.path.relative_to(Path(__file__).parent).parts[0]
+    def directory_of(path: Path) -> str:
+        return path.relative_to(Path(__file__).parent).parts[0]
+
+    def place(path: Path) -> int:
+        directory = directory_of(path)
         return LONGEST.index(directory) if directory in LONGEST else len(LONGEST)
 
-    items.sort(key=place)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    others = sorted((path for path in files if directory_of(path) != IN_BROWSERS), key=place)
+    for number, path in enumerate(path for path in files if directory_of(path) == IN_BROWSERS):
+        others.insert(number * ONE_IN, path)
+    items[:] = [item for path in others for item in files[path]]
 
 
 @pytest.fixture

@@ -57,7 +57,13 @@ async def test_every_command_of_the_page_does_what_it_says(tmp_path: Path, start
             await ada.say("Somewhere warm")
             await ada.until_saved()
         for line in beside:
-            await asyncio.to_thread(follow, starter, line, tmp_path, node.url)
+            try:
+                await asyncio.to_thread(follow, starter, line, tmp_path, node.url)
+            except AssertionError as error:
+                said = "\n".join(node.output)
+                raise AssertionError(
+                    f"{error}\nThe node at {node.url} said (alive: {node.alive}):\n{said}"
+                ) from None
     finally:
         await node.stop()
     for line in after:

@@ -61,15 +61,16 @@ def agent() -> str:
     return DEMO_AGENT
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def demo(tmp_path: Path, web_page: Path, agent: str) -> AsyncIterator[ServerProcess]:
     """A server as `threadline demo` has it: the page, a worker, an agent, and any token is a name."""
     async with server_process(tmp_path / "data", "--agent", agent) as process:
         yield process
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    """One for the tests of a file: it takes as long to start as a test. Their devices share nothing in it."""
     chromium = _chromium()
     if chromium is None:
         pytest.fail("Install Chromium, or name it in CHROMIUM.")
@@ -97,14 +98,14 @@ class Devices:
         return made
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def devices(browser: Browser, demo: ServerProcess) -> AsyncIterator[Devices]:
     """An error on a browser's console, such as a violation of the content policy, fails the test."""
     async with watched_devices(browser, demo.url) as made:
         yield made
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def guarded(tmp_path: Path, web_page: Path, agent: str) -> AsyncIterator[ServerProcess]:
     """A server that knows people by signed tokens."""
     arguments = ("--agent", agent, "--auth", "token", "--auth-secret", SECRET, "--link-poll-s", "0.1")
@@ -112,7 +113,7 @@ async def guarded(tmp_path: Path, web_page: Path, agent: str) -> AsyncIterator[S
         yield process
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def known_devices(browser: Browser, guarded: ServerProcess) -> AsyncIterator[Devices]:
     """Devices of the guarded server; give each a token."""
     async with watched_devices(browser, guarded.url) as made:

@@ -9,13 +9,14 @@ from tests.e2e.browser_device import PHONE
 from tests.e2e.conftest import Devices
 from tests.server_process import ServerProcess
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
 def agent() -> str:
     return "tests.e2e.agents:booking"
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_the_welcome_page(browser: Browser, demo: ServerProcess, scheme: Scheme) -> None:
     context = await browser.new_context(viewport=PHONE, color_scheme=scheme)
@@ -26,7 +27,6 @@ async def test_the_welcome_page(browser: Browser, demo: ServerProcess, scheme: S
     await context.close()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
 async def test_a_conversation_in_every_state(devices: Devices, scheme: Scheme, phone: bool) -> None:
@@ -52,7 +52,6 @@ async def test_a_conversation_in_every_state(devices: Devices, scheme: Scheme, p
     assert await violations(device.page) == [], "offline"
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_the_settings_in_arabic(devices: Devices, scheme: Scheme) -> None:
     laptop = await devices.device("ada", "Laptop")
@@ -64,7 +63,6 @@ async def test_the_settings_in_arabic(devices: Devices, scheme: Scheme) -> None:
     assert await violations(laptop.page) == []
 
 
-@pytest.mark.asyncio
 async def test_the_dialogs_of_a_conversation(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

@@ -12,8 +12,9 @@ from tests.e2e.conftest import Devices
 from tests.server_process import ServerProcess, server_process
 from tests.signing import SECRET, token_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.mark.asyncio
+
 async def test_operators_see_the_server_live(devices: Devices, demo: ServerProcess) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -35,7 +36,6 @@ async def test_operators_see_the_server_live(devices: Devices, demo: ServerProce
     assert "Berlin" not in await page.locator("body").inner_text()
 
 
-@pytest.mark.asyncio
 async def test_a_server_that_is_away_is_said_to_be(devices: Devices, demo: ServerProcess) -> None:
     watcher = await devices.device("ada", "Desk")
     await watcher.page.goto(f"{demo.url}/admin")
@@ -45,7 +45,6 @@ async def test_a_server_that_is_away_is_said_to_be(devices: Devices, demo: Serve
     await expect(watcher.by("plot").first).to_be_visible()
 
 
-@pytest.mark.asyncio
 async def test_others_are_asked_for_an_operators_token(
     browser: Browser, tmp_path: Path, web_page: Path
 ) -> None:

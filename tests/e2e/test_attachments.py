@@ -14,6 +14,8 @@ from tests.server_process import ServerProcess
 
 import threadline
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -52,7 +54,6 @@ async def _attached(device: BrowserDevice, count: int) -> None:
     await expect(device.by("attaching").locator("[data-state=ready]")).to_have_count(count)
 
 
-@pytest.mark.asyncio
 async def test_files_are_chosen_pasted_and_dropped_and_another_device_has_them(
     devices: Devices, tmp_path: Path
 ) -> None:
@@ -83,7 +84,6 @@ async def test_files_are_chosen_pasted_and_dropped_and_another_device_has_them(
     assert (tmp_path / "plan.csv").read_bytes() == PLAN["buffer"]
 
 
-@pytest.mark.asyncio
 async def test_a_message_may_be_a_file_alone(demo: ServerProcess, devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -98,7 +98,6 @@ async def test_a_message_may_be_a_file_alone(demo: ServerProcess, devices: Devic
         assert await session.attachment(str(named["id"])) == PLAN["buffer"]
 
 
-@pytest.mark.asyncio
 async def test_nothing_in_a_file_or_its_name_acts(demo: ServerProcess, devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -128,7 +127,6 @@ async def test_nothing_in_a_file_or_its_name_acts(demo: ServerProcess, devices: 
     assert await laptop.page.locator("[data-testid=transcript] :is(script, iframe, svg[onload])").count() == 0
 
 
-@pytest.mark.asyncio
 async def test_what_the_server_does_not_take_is_said_and_not_sent(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

@@ -11,8 +11,9 @@ from tests.e2e.browser_device import BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.server_process import ThreadlineProcess
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.mark.asyncio
+
 async def test_the_timeline_goes_back_and_a_branch_goes_on_from_there(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -44,7 +45,6 @@ async def test_the_timeline_goes_back_and_a_branch_goes_on_from_there(devices: D
     assert "Paris" in (await laptop.finished_answers(2))[1]
 
 
-@pytest.mark.asyncio
 async def test_a_dropped_connection_is_seen_to_heal(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("ada", "Pixel 9", phone=True)
@@ -72,7 +72,6 @@ async def test_a_dropped_connection_is_seen_to_heal(devices: Devices) -> None:
     assert await violations_light_and_dark(laptop.page) == []
 
 
-@pytest.mark.asyncio
 async def test_a_killed_node_of_the_demo_is_seen_to_come_back(
     browser: Browser, web_page: Path, tmp_path: Path
 ) -> None:
@@ -93,7 +92,6 @@ async def test_a_killed_node_of_the_demo_is_seen_to_come_back(
     assert await served.stop() == 0
 
 
-@pytest.mark.asyncio
 async def test_other_nodes_offer_no_such_button(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

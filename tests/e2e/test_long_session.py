@@ -12,6 +12,8 @@ from tests.server_process import ServerProcess
 import threadline
 from threadline.live_session import LiveSession
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 MESSAGES = 800
 
 # Whether rows lie over the whole of the view, or over what the conversation has of it.
@@ -53,7 +55,6 @@ async def _open_to_end(device: BrowserDevice, last: str) -> None:
     await expect(device.page.get_by_text(last)).to_be_in_viewport()
 
 
-@pytest.mark.asyncio
 async def test_a_long_conversation_opens_at_its_end_and_scrolls_to_its_beginning(
     demo: ServerProcess, devices: Devices
 ) -> None:
@@ -82,7 +83,6 @@ async def test_a_long_conversation_opens_at_its_end_and_scrolls_to_its_beginning
         await expect(laptop.page.get_by_text("And again")).to_be_in_viewport()
 
 
-@pytest.mark.asyncio
 async def test_a_line_stands_above_what_is_new_also_where_another_device_has_read(
     demo: ServerProcess, devices: Devices
 ) -> None:

@@ -8,6 +8,8 @@ from tests.e2e.browser_device import BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.e2e.until import until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 # A headless browser has no notification centre: what the page hands to it is kept instead.
 KEEP = """
 window.told = [];
@@ -21,7 +23,6 @@ Object.defineProperty(document, "hidden", {get: () => window.away === true});
 """
 
 
-@pytest.mark.asyncio
 async def test_a_finished_answer_is_told_of_while_nobody_looks(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("ada", "Pixel 9", phone=True)

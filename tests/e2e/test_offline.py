@@ -11,12 +11,13 @@ from tests.server_process import ServerProcess
 import threadline
 from threadline.live_session import LiveSession
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def _digest(session: LiveSession) -> str:
     return session.document.digest()
 
 
-@pytest.mark.asyncio
 async def test_edits_of_three_devices_merge_after_one_was_offline(
     demo: ServerProcess, devices: Devices
 ) -> None:
@@ -48,7 +49,6 @@ async def test_edits_of_three_devices_merge_after_one_was_offline(
         await expect(phone.by("composer")).to_have_value("and under $100")
 
 
-@pytest.mark.asyncio
 async def test_edits_of_a_page_closed_offline_are_sent_when_it_opens_again(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
     laptop = await devices.device("bob", "Laptop")
@@ -72,7 +72,6 @@ async def test_edits_of_a_page_closed_offline_are_sent_when_it_opens_again(devic
     await expect(laptop.page.locator("[data-key=budget]")).to_contain_text("120")
 
 
-@pytest.mark.asyncio
 async def test_a_page_opened_again_without_a_network_shows_its_copy_and_takes_edits(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
     laptop = await devices.device("bob", "Laptop")
@@ -96,7 +95,6 @@ async def test_a_page_opened_again_without_a_network_shows_its_copy_and_takes_ed
     await expect(laptop.page.locator("[data-key=city]")).to_contain_text("Berlin")
 
 
-@pytest.mark.asyncio
 async def test_a_killed_server_loses_nothing(demo: ServerProcess, devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

@@ -12,6 +12,8 @@ from tests.server_process import ServerProcess
 import threadline
 from threadline.live_session import LiveSession
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ASKED = "Find hotels in Berlin"
 
 
@@ -20,7 +22,6 @@ async def _digest(session: LiveSession) -> str:
 
 
 @pytest.mark.row("S1-39")
-@pytest.mark.asyncio
 async def test_an_answer_streams_into_two_browsers_and_a_python_client(
     demo: ServerProcess, devices: Devices
 ) -> None:
@@ -51,7 +52,6 @@ async def _last_run(session: LiveSession) -> threadline.Run | None:
 
 
 @pytest.mark.row("S1-36")
-@pytest.mark.asyncio
 async def test_a_conversation_goes_on_from_device_to_device(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
     laptop = await devices.device("ada", "Laptop")
@@ -68,7 +68,6 @@ async def test_a_conversation_goes_on_from_device_to_device(devices: Devices) ->
     assert await phone.texts() == await laptop.texts() == [ASKED, "Under $150 a night"]
 
 
-@pytest.mark.asyncio
 async def test_state_is_edited_seen_and_taken_back(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("bob", "Pixel 9", phone=True)

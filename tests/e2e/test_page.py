@@ -10,8 +10,9 @@ from tests.e2e.browser_device import PHONE, BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.server_process import ServerProcess
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.mark.asyncio
+
 async def test_the_first_visit_asks_for_a_name_and_keeps_it(browser: Browser, demo: ServerProcess) -> None:
     context = await browser.new_context(viewport=PHONE)
     page = await context.new_page()
@@ -30,7 +31,6 @@ async def test_the_first_visit_asks_for_a_name_and_keeps_it(browser: Browser, de
     await context.close()
 
 
-@pytest.mark.asyncio
 async def test_enter_sends_shift_enter_breaks_and_composing_does_neither(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -49,7 +49,6 @@ async def test_enter_sends_shift_enter_breaks_and_composing_does_neither(devices
     await expect(composer).to_have_value("")
 
 
-@pytest.mark.asyncio
 async def test_text_of_others_does_not_act(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -67,7 +66,6 @@ async def test_text_of_others_does_not_act(devices: Devices) -> None:
     )
 
 
-@pytest.mark.asyncio
 async def test_names_titles_tool_output_and_the_timeline_do_not_act(devices: Devices) -> None:
     hostile = HOSTILE[0]
     laptop = await devices.device("ada", hostile)
@@ -94,7 +92,6 @@ class TestRecitingAgent:
     def agent(self) -> str:
         return "tests.e2e.agents:reciting"
 
-    @pytest.mark.asyncio
     async def test_what_a_tool_has_read_does_not_act(self, devices: Devices) -> None:
         laptop = await devices.device("ada", "Laptop")
         await laptop.open("trip")
@@ -128,7 +125,6 @@ async def _fits_a_thumb(phone: BrowserDevice) -> None:
     assert await phone.page.evaluate(SMALL) == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("language", ["en", "ar"])
 async def test_a_phone_needs_no_sideways_scrolling_and_its_targets_are_large(
     devices: Devices, language: str
@@ -158,7 +154,6 @@ async def test_a_phone_needs_no_sideways_scrolling_and_its_targets_are_large(
     await expect(phone.page.locator("html")).to_have_attribute("dir", expected)
 
 
-@pytest.mark.asyncio
 async def test_a_name_that_is_not_allowed_is_answered_in_words(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.page.goto(f"{laptop.url}/#/s/{'x' * 200}")

@@ -13,6 +13,8 @@ from tests.e2e.conftest import Devices, watched_devices
 from tests.server_process import ThreadlineProcess
 from tests.signing import token_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def scanned(laptop: BrowserDevice) -> str:
     """What a camera would read off the laptop's screen."""
@@ -43,7 +45,6 @@ async def link(laptop: BrowserDevice, phone: BrowserDevice) -> None:
     await laptop.by("continue-close").click()
 
 
-@pytest.mark.asyncio
 async def test_a_phone_goes_on_where_the_laptop_was_until_it_is_signed_off(known_devices: Devices) -> None:
     laptop = await known_devices.device("ada", "Laptop", token=token_of("ada"))
     phone = await known_devices.device("", "Pixel 9", phone=True, token="")
@@ -71,7 +72,6 @@ async def test_a_phone_goes_on_where_the_laptop_was_until_it_is_signed_off(known
     await laptop.is_saved()
 
 
-@pytest.mark.asyncio
 async def test_a_code_is_refused_once_it_was_used_or_turned_down(known_devices: Devices) -> None:
     laptop = await known_devices.device("ada", "Laptop", token=token_of("ada"))
     phone = await known_devices.device("", "Pixel 9", phone=True, token="")
@@ -91,7 +91,6 @@ async def test_a_code_is_refused_once_it_was_used_or_turned_down(known_devices: 
     await expect(laptop.by("link-code")).not_to_have_text(url.partition("#/link/")[2])
 
 
-@pytest.mark.asyncio
 async def test_a_demo_on_the_local_network_pairs_one_device_and_that_links_others(
     browser: Browser, tmp_path: Path, web_page: Path
 ) -> None:

@@ -11,10 +11,11 @@ from tests.e2e.conftest import Devices
 
 from threadline.protocol import close_codes, hocuspocus
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 REASON = close_codes.REPLICA_REJECTED.reason("state/agent:secret: written by the agent alone")
 
 
-@pytest.mark.asyncio
 async def test_a_refused_replica_is_kept_and_reset(devices: Devices) -> None:
     phone = await devices.device("ada", "Pixel 9", phone=True)
     laptop = await devices.device("bob", "Laptop")
@@ -47,7 +48,6 @@ async def test_a_refused_replica_is_kept_and_reset(devices: Devices) -> None:
     await same_digest(phone.digest, laptop.digest)
 
 
-@pytest.mark.asyncio
 async def test_a_deleted_session_says_so(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

@@ -10,6 +10,8 @@ from tests.server_process import ServerProcess
 
 import threadline
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ASKED = "Find hotels in Berlin"
 
 
@@ -23,7 +25,6 @@ async def _started(device: BrowserDevice) -> None:
     await device.page.locator("[data-testid=agent-chip], [data-role=assistant]").first.wait_for()
 
 
-@pytest.mark.asyncio
 async def test_a_reload_in_the_middle_of_an_answer(demo: ServerProcess, devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     witness = await devices.device("bob", "Witness")
@@ -41,7 +42,6 @@ async def test_a_reload_in_the_middle_of_an_answer(demo: ServerProcess, devices:
         assert len(session.messages) == 2
 
 
-@pytest.mark.asyncio
 async def test_the_asking_page_is_closed_and_the_run_completes(demo: ServerProcess, devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -60,7 +60,6 @@ async def test_the_asking_page_is_closed_and_the_run_completes(demo: ServerProce
     await expect(phone.by("stop")).to_have_count(0)
 
 
-@pytest.mark.asyncio
 async def test_the_server_is_restarted_in_the_middle_of_an_answer(
     demo: ServerProcess, devices: Devices
 ) -> None:

@@ -12,8 +12,9 @@ from tests.server_process import ServerProcess
 
 import threadline
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.mark.asyncio
+
 async def test_a_conversation_is_renamed_found_and_deleted_on_every_device(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("ada", "Pixel 9", phone=True)
@@ -42,7 +43,6 @@ async def test_a_conversation_is_renamed_found_and_deleted_on_every_device(devic
     await expect(phone.by("banner")).to_have_attribute("data-code", "4410")
 
 
-@pytest.mark.asyncio
 async def test_a_conversation_that_nobody_named_is_called_by_its_first_words_everywhere(
     devices: Devices,
 ) -> None:
@@ -58,7 +58,6 @@ async def test_a_conversation_that_nobody_named_is_called_by_its_first_words_eve
     await expect(phone.by("session-link").locator(".title")).to_have_text("Find hotels in Berlin")
 
 
-@pytest.mark.asyncio
 async def test_a_conversation_is_exported(devices: Devices, tmp_path: Path) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -75,7 +74,6 @@ async def test_a_conversation_is_exported(devices: Devices, tmp_path: Path) -> N
     assert "\n\nFind hotels in Berlin\n\n" in (tmp_path / "markdown").read_text()
 
 
-@pytest.mark.asyncio
 async def test_a_part_stands_under_its_whole(demo: ServerProcess, devices: Devices) -> None:
     async with threadline.connect(demo.url, token="ada") as client:
         await client.sessions.create(id="trip", title="Trip")
@@ -88,7 +86,6 @@ async def test_a_part_stands_under_its_whole(demo: ServerProcess, devices: Devic
     await expect(laptop.page.locator("li.part")).to_have_count(1)
 
 
-@pytest.mark.asyncio
 async def test_the_question_mark_lists_the_keys(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

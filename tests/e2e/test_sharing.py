@@ -9,6 +9,8 @@ from tests.e2e.browser_device import BrowserDevice, same_digest
 from tests.e2e.conftest import Devices
 from tests.signing import token_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def invitation(owner: BrowserDevice, role: str, uses: str = "one") -> str:
     """A link that the owner creates in the dialog, which stays open."""
@@ -28,7 +30,6 @@ async def share(owner: BrowserDevice) -> None:
     await owner.by("share-dialog").wait_for()
 
 
-@pytest.mark.asyncio
 async def test_a_link_lets_somebody_write_until_they_are_removed(known_devices: Devices) -> None:
     ada = await known_devices.device("ada", "Laptop", token=token_of("ada"))
     bob = await known_devices.device("bob", "Pixel 9", phone=True, token=token_of("bob"))
@@ -70,7 +71,6 @@ async def test_a_link_lets_somebody_write_until_they_are_removed(known_devices: 
     await ada.is_saved()
 
 
-@pytest.mark.asyncio
 async def test_a_link_works_as_often_as_it_says_and_not_once_taken_back(known_devices: Devices) -> None:
     ada = await known_devices.device("ada", "Laptop", token=token_of("ada"))
     others = [
@@ -97,7 +97,6 @@ async def test_a_link_works_as_often_as_it_says_and_not_once_taken_back(known_de
     await expect(dan.by("join-failed")).to_contain_text("taken back")
 
 
-@pytest.mark.asyncio
 async def test_somebody_made_a_reader_while_away_is_led_through_a_reset(known_devices: Devices) -> None:
     ada = await known_devices.device("ada", "Laptop", token=token_of("ada"))
     bob = await known_devices.device("bob", "Pixel 9", phone=True, token=token_of("bob"))

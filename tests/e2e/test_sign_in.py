@@ -12,6 +12,8 @@ from tests.e2e.browser_device import TIMEOUT_MS, BrowserDevice
 from tests.e2e.conftest import Devices
 from tests.signing import token_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def sign_in(device: BrowserDevice, token: str, *, stay: bool = False) -> None:
     await device.by("token-input").fill(token)
@@ -20,7 +22,6 @@ async def sign_in(device: BrowserDevice, token: str, *, stay: bool = False) -> N
     await device.by("sign-in-go").click()
 
 
-@pytest.mark.asyncio
 async def test_a_wrong_token_is_refused_and_a_right_one_may_become_this_devices_own(
     known_devices: Devices,
 ) -> None:
@@ -40,7 +41,6 @@ async def test_a_wrong_token_is_refused_and_a_right_one_may_become_this_devices_
     await phone.is_saved()
 
 
-@pytest.mark.asyncio
 async def test_a_sign_in_is_renewed_on_the_open_conversation(known_devices: Devices) -> None:
     laptop = await known_devices.device("", "Laptop", token="")
     sockets: list[WebSocket] = []
@@ -64,7 +64,6 @@ async def test_a_sign_in_is_renewed_on_the_open_conversation(known_devices: Devi
     await expect(laptop.by("banner")).to_have_count(0)
 
 
-@pytest.mark.asyncio
 async def test_an_ended_sign_in_says_so_and_loses_nothing(known_devices: Devices) -> None:
     laptop = await known_devices.device("", "Laptop", token="")
     laptop.expected.append("status of 401")

@@ -7,13 +7,14 @@ from playwright.async_api import expect
 from tests.e2e.browser_device import same_digest
 from tests.e2e.conftest import Devices
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
 def agent() -> str:
     return "tests.e2e.agents:slow"
 
 
-@pytest.mark.asyncio
 async def test_another_device_stops_the_answer(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("ada", "Pixel 9", phone=True)
@@ -28,7 +29,6 @@ async def test_another_device_stops_the_answer(devices: Devices) -> None:
     await same_digest(laptop.digest, phone.digest)
 
 
-@pytest.mark.asyncio
 async def test_escape_stops_it_too(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")

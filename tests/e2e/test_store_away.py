@@ -11,8 +11,9 @@ from tests.contract.redis_servers import RedisServer
 from tests.e2e.conftest import watched_devices
 from tests.server_process import ThreadlineProcess
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.mark.asyncio
+
 async def test_what_cannot_be_stored_is_said_and_stored_later(
     browser: Browser, web_page: Path, tmp_path: Path
 ) -> None:

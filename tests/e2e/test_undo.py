@@ -7,13 +7,14 @@ from playwright.async_api import expect
 from tests.e2e.browser_device import same_digest
 from tests.e2e.conftest import Devices
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
 def agent() -> str:
     return "tests.e2e.agents:slow"
 
 
-@pytest.mark.asyncio
 async def test_a_message_is_taken_back_with_its_answer_and_its_words_return(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("bob", "Pixel 9", phone=True)
@@ -32,7 +33,6 @@ async def test_a_message_is_taken_back_with_its_answer_and_its_words_return(devi
     await same_digest(laptop.digest, phone.digest)
 
 
-@pytest.mark.asyncio
 async def test_the_keys_take_back_what_was_typed_here_and_not_there(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("ada", "Pixel 9", phone=True)

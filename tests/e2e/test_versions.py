@@ -7,8 +7,9 @@ from playwright.async_api import expect
 from tests.e2e.browser_device import BrowserDevice, same_digest
 from tests.e2e.conftest import Devices
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.mark.asyncio
+
 async def test_an_edited_message_has_versions_to_turn_between(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     phone = await devices.device("ada", "Pixel 9", phone=True)
@@ -43,7 +44,6 @@ async def _answers_in(device: BrowserDevice, city: str) -> list[str]:
     return await device.finished_answers(1)
 
 
-@pytest.mark.asyncio
 async def test_an_answer_is_asked_for_again_and_both_stay(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -56,7 +56,6 @@ async def test_an_answer_is_asked_for_again_and_both_stay(devices: Devices) -> N
     await expect(laptop.by("versions")).to_have_text("1/2")
 
 
-@pytest.mark.asyncio
 async def test_arrow_up_edits_the_last_message_and_escape_leaves_it(devices: Devices) -> None:
     laptop = await devices.device("ada", "Laptop")
     await laptop.open("trip")
@@ -74,7 +73,6 @@ class TestBusyAgent:
     def agent(self) -> str:
         return "tests.e2e.agents:slow"
 
-    @pytest.mark.asyncio
     async def test_questions_wait_in_line_and_answers_stand_beneath_them(self, devices: Devices) -> None:
         laptop = await devices.device("ada", "Laptop")
         phone = await devices.device("ada", "Pixel 9", phone=True)
@@ -94,7 +92,6 @@ class TestBusyAgent:
         )
         assert roles[:4] == ["user", "assistant", "user", "assistant"]
 
-    @pytest.mark.asyncio
     async def test_a_message_may_stop_what_is_being_answered(self, devices: Devices) -> None:
         laptop = await devices.device("ada", "Laptop")
         await laptop.open("trip")

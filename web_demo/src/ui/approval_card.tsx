@@ -15,8 +15,10 @@ export function ApprovalCard({ approval, run, session }: ApprovalProps): JSX.Ele
   const { approval: text } = words();
   const answered = useSignal(false);
   const decide = (decision: Verdict): void => {
-    answered.value = true;
     const handle = session.run(run.id);
+    // Another device has decided, and this page was not drawn anew yet: its outcome is about to be shown.
+    if (!handle.pending.some(({ call }) => call === approval.call)) return;
+    answered.value = true;
     if (decision === "approve") handle.approve(approval.call);
     else handle.reject(approval.call);
   };
