@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import structlog
 
 from threadline.errors import ConfigurationError, SessionDeleted, SessionNotFound, StoreError
-from threadline.ids import SessionId, split_document_name
+from threadline.ids import COMPANION_MARK, SessionId
 from threadline_server.backplane.base import (
     Append,
-    AppendRefused,
     Backplane,
     DocumentName,
     Fence,
@@ -32,11 +30,12 @@ from threadline_server.backplane.base import (
     SessionQuery,
     SessionRecord,
     Stored,
-    Turn,
 )
-from threadline_server.backplane.data_keys import CIPHER_KEY_BYTES, Cipher, DataKeys
+from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher
+from threadline_server.backplane.data_keys import DataKeys
 from threadline_server.backplane.facets import page_size
 from threadline_server.backplane.master_keys import Wrapping
+from threadline_server.backplane.sealed_turns import open_turn, seal_append
 
 CATALOGUE = "*catalogue"
 STATE_KIND = "encryption"
@@ -174,7 +173,7 @@ class SealedBackplane:
             None if stored.base is None else cipher.open(stored.base, context),
             None if stored.index is None else cipher.open(stored.index, context),
             stored.base_position,
-            tuple(_open_turn(cipher, context, logged) for logged in stored.tail),
+            tuple(open_turn(cipher, document, logged) for logged in stored.tail),
         )
 
     async def read(
@@ -183,8 +182,8 @@ class SealedBackplane:
         turns = await self.inner.read(document, after, limit)
         if not turns:
             return ()
-        cipher, context = await self._cipher(_session_of(document)), document.encode()
-        return tuple(_open_turn(cipher, context, logged) for logged in turns)
+        cipher = await self._cipher(_session_of(document))
+        return tuple(open_turn(cipher, document, logged) for logged in turns)
 
     def append(self, appends: Sequence[Append]) -> None:
         ready = []
@@ -194,7 +193,7 @@ class SealedBackplane:
             if cipher is None or session in self._waiting:
                 self._wait(session, append)
             else:
-                ready.append(_seal_append(cipher, append))
+                ready.append(seal_append(cipher, append))
         if ready:
             self.inner.append(ready)
 
@@ -225,7 +224,7 @@ class SealedBackplane:
                 continue
             break
         for append in self._waiting.pop(session):
-            self.inner.append([_seal_append(cipher, append)])
+            self.inner.append([seal_append(cipher, append)])
 
     def follow(
         self,
@@ -349,7 +348,7 @@ class _Opening:
     ) -> None:
         self.cipher = cipher
         self.inner: Following | None = None
-        self._context = document.encode()
+        self._document = document
         self._on_turn = on_turn
         self._on_lost = on_lost
         self._early: list[LoggedTurn] = []
@@ -364,7 +363,7 @@ class _Opening:
                 self.lose()
             return
         try:
-            opened = _open_turn(self.cipher, self._context, logged)
+            opened = open_turn(self.cipher, self._document, logged)
         except StoreError:
             self.lose()
         else:
@@ -393,39 +392,4 @@ def _nothing() -> None:
 
 
 def _session_of(document: DocumentName) -> SessionId:
-    return split_document_name(document)[0]
-
-
-def _seal_append(cipher: Cipher, append: Append) -> Append:
-    """The same append with sealed updates; what becomes of it is told of the original."""
-    context = append.document.encode()
-    entries = tuple(
-        replace(entry, update=cipher.seal(entry.update, context)) for entry in append.turn.entries
-    )
-    return Append(
-        append.document,
-        append.lineage,
-        Turn(append.turn.node, append.turn.epoch, entries),
-        partial(_taken, append),
-        partial(_durable, append),
-        partial(_refused, append),
-        append.fence,
-    )
-
-
-def _taken(append: Append, _: Append, position: Position) -> None:
-    append.on_taken(append, position)
-
-
-def _durable(append: Append, _: Append) -> None:
-    append.on_durable(append)
-
-
-def _refused(append: Append, _: Append, refusal: AppendRefused) -> None:
-    append.on_refused(append, refusal)
-
-
-def _open_turn(cipher: Cipher, context: bytes, logged: LoggedTurn) -> LoggedTurn:
-    turn = logged.turn
-    entries = tuple(replace(entry, update=cipher.open(entry.update, context)) for entry in turn.entries)
-    return LoggedTurn(logged.position, Turn(turn.node, turn.epoch, entries))
+    return SessionId(document.partition(COMPANION_MARK)[0])

@@ -221,14 +221,18 @@ class Appender:
 
     def _announce(self, rows: Sequence[tuple[int, bytes]]) -> None:
         taken, self._in_hand = self._in_hand, []
-        self._make_durable(
-            [Committed(placed.append, row, turn) for placed, (row, turn) in zip(taken, rows, strict=True)]
-        )
         self._unsynced += len(taken)
         self.counts.commits += 1
         self.counts.taken += len(taken)
-        for placed in taken:
-            self._announce_one(placed)
+        try:
+            for placed in taken:
+                self._announce_one(placed)
+        finally:
+            # Last, because the thread that syncs would wait for the loop's hold of the interpreter meanwhile,
+            # and its looking whether that is free takes time from what is sent to the members.
+            self._make_durable(
+                [Committed(placed.append, row, turn) for placed, (row, turn) in zip(taken, rows, strict=True)]
+            )
 
     def _announce_one(self, placed: Placed) -> None:
         append = placed.append

@@ -207,14 +207,18 @@ class EmbeddedBackplane:
     async def _write_activity(self) -> None:
         active, self._appender.active = self._appender.active, {}
         for session, active_ms in active.items():
-            record = await self._write_a_little(catalogue.touch, session, active_ms)
-            if record is not None:
-                self._recent.change(record)
+            await self._write_a_little(self._touch, session, active_ms)
         reached, self._appender.reached = list(self._appender.reached.items()), {}
         for first in range(0, len(reached), _REACHED_AT_ONCE):
             await self._write_a_little(log.note_reached, reached[first : first + _REACHED_AT_ONCE])
 
-    async def _write_a_little(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
+    def _touch(self, connection: sqlite3.Connection, session: SessionId, active_ms: int) -> None:
+        """Both where it is listed and where it is looked up, or the one would be ahead of the other."""
+        record = catalogue.touch(connection, session, active_ms)
+        if record is not None:
+            self._recent.change(record)
+
+    async def _write_a_little(self, work: Callable[[sqlite3.Connection, *Args], None], *args: *Args) -> None:
         """`work` on the loop, where it takes a fraction of a millisecond; once in a while.
 
         A thread would need the interpreter again after each statement. Beside a busy loop it waits for it
@@ -223,11 +227,10 @@ class EmbeddedBackplane:
         while not self._turnstile.try_enter():  # noqa: ASYNC110 - a thread is in it
             await asyncio.sleep(_A_LITTLE_EVERY_S)
         try:
-            done = work(self._connection, *args)
+            work(self._connection, *args)
         finally:
             self._turnstile.leave()
         await asyncio.sleep(0 if self._closing.is_set() else _A_LITTLE_EVERY_S)
-        return done
 
     async def _checkpoint(self) -> None:
         if self._appender.pages < checkpoint.PAGES_DUE:

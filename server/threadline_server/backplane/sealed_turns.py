@@ -1,0 +1,82 @@
+"""Turns on their way through the backplane that seals: sealed for what is around, open for the rooms."""
+
+from __future__ import annotations
+
+from threadline_server.backplane.base import (
+    Append,
+    AppendRefused,
+    DocumentName,
+    Entry,
+    LoggedTurn,
+    Position,
+    Turn,
+)
+from threadline_server.backplane.cipher import Cipher
+
+
+class SealedTurn(Turn):
+    """One that was sealed here and remembers what it was made of, so that it need not be opened for those of
+    this process who follow the document. To a store it is the turn that it reads back.
+    """
+
+    __slots__ = ("plain",)
+
+    def __init__(self, plain: Turn, entries: tuple[Entry, ...]) -> None:
+        super().__init__(plain.node, plain.epoch, entries)
+        self.plain: Turn = plain
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Turn):
+            return NotImplemented
+        return self.node == other.node and self.epoch == other.epoch and self.entries == other.entries
+
+    def __hash__(self) -> int:
+        return hash((self.node, self.epoch, self.entries))
+
+
+class SealedAppend(Append):
+    """`original` with sealed updates. What becomes of it is told of the original."""
+
+    __slots__ = ("original",)
+
+    def __init__(self, original: Append, turn: Turn) -> None:
+        super().__init__(
+            original.document, original.lineage, turn, _taken, _durable, _refused, original.fence
+        )
+        self.original: Append = original
+
+
+def _taken(append: Append, position: Position) -> None:
+    assert isinstance(append, SealedAppend)
+    append.original.on_taken(append.original, position)
+
+
+def _durable(append: Append) -> None:
+    assert isinstance(append, SealedAppend)
+    append.original.on_durable(append.original)
+
+
+def _refused(append: Append, refusal: AppendRefused) -> None:
+    assert isinstance(append, SealedAppend)
+    append.original.on_refused(append.original, refusal)
+
+
+def seal_append(cipher: Cipher, append: Append) -> Append:
+    context = append.document.encode()
+    turn = append.turn
+    entries = tuple([_with(entry, cipher.seal(entry.update, context)) for entry in turn.entries])
+    return SealedAppend(append, SealedTurn(turn, entries))
+
+
+def open_turn(cipher: Cipher, document: DocumentName, logged: LoggedTurn) -> LoggedTurn:
+    """Raises StoreError."""
+    turn = logged.turn
+    if isinstance(turn, SealedTurn):
+        return LoggedTurn(logged.position, turn.plain)
+    context = document.encode()
+    entries = tuple([_with(entry, cipher.open(entry.update, context)) for entry in turn.entries])
+    return LoggedTurn(logged.position, Turn(turn.node, turn.epoch, entries))
+
+
+def _with(entry: Entry, update: bytes) -> Entry:
+    return Entry(entry.user, entry.role, entry.ranges, update, entry.at_ms)
