@@ -15,12 +15,14 @@ import sqlite3
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from zlib import crc32
 
 from threadline_server.backplane.base import Damaged
 
 _WAL_HEADER = struct.Struct(">8I")  # magic, version, page size, checkpoints, two salts, two checksums
 _MAGIC = 0x377F0682  # the last bit says whether words of checksums are big-endian
+_FRAME_HEADER = struct.Struct(">2I8s8s")  # page, pages of the database after a commit or 0, salts, checksums
 _INDEX_BYTES = 48  # of the header of the wal-index, which stands there twice
 _FRAMES_AT = 16
 _SALTS_AT, _SALTS_END = 32, 40
@@ -73,6 +75,8 @@ def expect_synced(database: Path) -> None:
     with wal.open("rb") as file:
         header = file.read(_WAL_HEADER.size)
     if not _is_sound(header):
+        if _is_copied(database, header, mark):
+            return
         raise _damaged(database, 0, mark.count)
     if header[16:24] != mark.salts:
         return  # it was started over since, so everything noted is in the database
@@ -99,6 +103,42 @@ def _recovered(database: Path) -> int:
     finally:
         connection.close()
     return 0 if frames is None else frames.count
+
+
+def _is_copied(database: Path, header: bytes, mark: Frames) -> bool:
+    """Whether the database has all that the WAL has, as when the power failed while the header for starting
+    over was written. SQLite syncs that header before it writes a frame, so all frames are still the old ones.
+    """
+    magic, _, page_bytes, *_ = _WAL_HEADER.unpack(header)
+    if magic & ~1 != _MAGIC or not 512 <= page_bytes <= 65_536 or not database.is_file():
+        return False
+    latest: dict[int, int] = {}  # by page: where in the WAL it was written last
+    uncommitted: dict[int, int] = {}
+    salts, count, pages = b"", 0, 0
+    with Path(f"{database}-wal").open("rb") as wal, database.open("rb") as file:
+        at = _WAL_HEADER.size
+        while len(frame := _read_at(wal, at, _FRAME_HEADER.size)) == _FRAME_HEADER.size:
+            page, committed_pages, frame_salts, _ = _FRAME_HEADER.unpack(frame)
+            salts = salts or frame_salts
+            if frame_salts != salts or not page:
+                break
+            uncommitted[page] = at + _FRAME_HEADER.size
+            if committed_pages:
+                latest.update(uncommitted)
+                uncommitted.clear()
+                pages = committed_pages
+            count += 1
+            at += _FRAME_HEADER.size + page_bytes
+        whole = count >= (mark.count if salts == mark.salts else 1)
+        return whole and all(
+            _read_at(wal, at, page_bytes) == _read_at(file, (page - 1) * page_bytes, page_bytes)
+            for page, at in latest.items()
+            if page <= pages
+        )
+
+
+def _read_at(file: BinaryIO, offset: int, count: int) -> bytes:
+    return os.pread(file.fileno(), count, offset)
 
 
 def _frames_in(data: bytes) -> Frames | None:
