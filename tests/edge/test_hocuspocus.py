@@ -118,7 +118,7 @@ async def test_a_token_must_come_in_time(tmp_path: Path, silent: bool) -> None:
 @pytest.mark.asyncio
 async def test_an_open_document_outlives_the_deadline(tmp_path: Path) -> None:
     async with (
-        sync_server(tmp_path, limits=Limits(authentication_deadline_s=0.2)) as server,
+        sync_server(tmp_path, limits=Limits(authentication_deadline_s=1.0)) as server,
         hocuspocus_wire(server) as wire,
     ):
         await wire.enter("d2", "ada")
