@@ -22,25 +22,31 @@ GROUP = "threadline_hot"
 HOT = """
     threadline/document/rules
     threadline/protocol/sync threadline/protocol/varint threadline/protocol/ywebsocket
-    threadline_server/backplane/base threadline_server/backplane/feeds threadline_server/backplane/follower
+    threadline_server/backplane/base threadline_server/backplane/cipher threadline_server/backplane/feeds
+    threadline_server/backplane/follower threadline_server/backplane/sealed_turns
     threadline_server/backplane/turn_bytes threadline_server/backplane/embedded/appender
     threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/log
     threadline_server/edge/connection threadline_server/edge/connections
     threadline_server/edge/document_channel threadline_server/edge/encoders
     threadline_server/edge/frame_reader threadline_server/edge/frames
     threadline_server/edge/hocuspocus_channel threadline_server/edge/hocuspocus_socket
-    threadline_server/edge/turns threadline_server/edge/ywebsocket_channel
+    threadline_server/edge/ywebsocket_channel
     threadline_server/rooms/admission threadline_server/rooms/arrivals threadline_server/rooms/awareness
     threadline_server/rooms/catching_up threadline_server/rooms/chains
     threadline_server/rooms/deletion threadline_server/rooms/draft
-    threadline_server/rooms/fan_out threadline_server/rooms/gate threadline_server/rooms/gate_limits
-    threadline_server/rooms/host threadline_server/rooms/index_stats threadline_server/rooms/index_store
+    threadline_server/rooms/fan_out threadline_server/rooms/flushes
+    threadline_server/rooms/gate threadline_server/rooms/gate_limits
+    threadline_server/rooms/hearing threadline_server/rooms/host threadline_server/rooms/integration
+    threadline_server/rooms/index_stats threadline_server/rooms/index_store
     threadline_server/rooms/item_index threadline_server/rooms/journal threadline_server/rooms/judge
     threadline_server/rooms/key_contest threadline_server/rooms/key_table threadline_server/rooms/keystroke
-    threadline_server/rooms/list_order threadline_server/rooms/node_presence threadline_server/rooms/replica
+    threadline_server/rooms/list_order threadline_server/rooms/node_presence threadline_server/rooms/passage
+    threadline_server/rooms/replica
     threadline_server/rooms/room threadline_server/rooms/room_log threadline_server/rooms/seat
     threadline_server/rooms/stamper threadline_server/rooms/stamps threadline_server/rooms/state_vector
-    threadline_server/rooms/stretch threadline_server/rooms/tail threadline_server/rooms/update_reader
+    threadline_server/rooms/stretch threadline_server/rooms/tail
+    threadline_server/rooms/trust threadline_server/rooms/turns
+    threadline_server/rooms/update_reader
     threadline_server/rooms/update_writer threadline_server/rooms/verdict
 """.split()  # noqa: SIM905
 

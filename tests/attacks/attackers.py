@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,44 @@ LONGEST_LINE = 1 << 28
 
 ALONE = "alone"
 """Says to a process of attackers that nothing runs on the machine but what is measured."""
+
+
+SERVERS, PEOPLES = 0, 1
+"""Cores of who is alone on the machine."""
+
+
+@contextmanager
+def on_core(core: int, *, alone: bool) -> Iterator[None]:
+    """What is started inside runs there, where nothing else is to run: otherwise the scheduler now and then
+    puts a server and its devices behind each other on one core for some milliseconds, which are on machines
+    of their own in earnest. On a machine that is busy besides, anywhere.
+    """
+    everywhere = os.sched_getaffinity(0)
+    if alone and len(everywhere) > 1:
+        os.sched_setaffinity(0, {sorted(everywhere)[core]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+@contextmanager
+def honest_people_first(*, alone: bool) -> Iterator[None]:
+    """This process, which is theirs, waits for nothing else on its core, where it may ask for that: what the
+    kernel does there for the attackers it would do elsewhere. Nor does it wait for the cycle collector, which
+    need not look at all that pytest has imported.
+    """
+    policy = os.sched_getscheduler(0)
+    gc.collect()
+    gc.freeze()
+    if alone:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def yield_to_honest_people() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from tests.attacks.attackers import Attackers, attackers
+from tests.attacks.attackers import PEOPLES, SERVERS, Attackers, attackers, honest_people_first, on_core
 from tests.attacks.bystanders import Bystanders, bystanders
 from tests.attacks.mark import EDITOR, PAIR, VIEWER
 from tests.server_process import ServerProcess, server_process
@@ -45,7 +45,10 @@ async def siege(
     alone = bool(request.config.getoption("--full"))
     data: Path = tmp_path_factory.mktemp("siege") / "data"
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(server_process(data, *GUARDED))
+        with on_core(SERVERS, alone=alone):
+            server = await stack.enter_async_context(server_process(data, *GUARDED))
+        stack.enter_context(on_core(PEOPLES, alone=alone))
+        stack.enter_context(honest_people_first(alone=alone))
         await share(server.url, PAIR, "ada", **{"bob": "editor", EDITOR: "editor", VIEWER: "viewer"})
         pair = await stack.enter_async_context(bystanders(server.url))
         siege = Siege(server, pair, await stack.enter_async_context(attackers(alone=alone)))

@@ -146,8 +146,10 @@ async def fuzz(fuzz: Fuzz) -> dict[str, object]:
 
 def main() -> None:
     yield_to_honest_people()
+    print(flush=True)
     told = Fuzz.from_json(sys.stdin.readline())
     print(json.dumps(asyncio.run(fuzz(told))), flush=True)
+    sys.stdin.read()  # that a process ends keeps its core busy for some milliseconds
 
 
 if __name__ == "__main__":

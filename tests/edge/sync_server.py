@@ -52,12 +52,12 @@ async def sync_server(
     """`sync` makes the file behind a descriptor durable, in a thread; a test may make it wait."""
     backplane = EmbeddedBackplane(data, sync=sync)
     await backplane.open()
-    connections = Connections(limits, max_connections=1000)
     async with asyncio.TaskGroup() as tasks, Rooms(backplane, RoomOptions(limits=limits)) as rooms:
         access = Access(backplane, open_to_all=open_to_all, now_ms=lambda: NOW_MS, new_lineage=uuid7)
         admission = Admission(
             TrustingAuthenticator(), access, rooms.open, durability=backplane.durability, limits=limits
         )
+        connections = Connections(limits, 1000, rooms.host.turns)
         entrance = Entrance(admission, connections, tasks)
         server = SyncServer(backplane, rooms, connections)
         app = Starlette(routes=socket_routes(lambda: entrance, Origins()))

@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 from tests.edge.echo_server import PATIENCE_S, echo_server, listening, next_message
 
 from threadline_server.edge.http_protocol import HttpProtocol, RequestBounds, bounded_by
-from threadline_server.edge.turns import Turns
 from threadline_server.edge.websocket_protocol import WebSocketProtocol
+from threadline_server.rooms.turns import Turns
 
 QUICK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -15,6 +15,7 @@ from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.registry import Rooms
 from threadline_server.rooms.room import Room
+from threadline_server.rooms.turns import FOR_EVER
 
 TRIP = DocumentName("trip")
 DEADLINE_S = 30.0
@@ -29,14 +30,14 @@ async def until(holds: Callable[[], bool]) -> None:
 
 class House:
     """`rooms` are those of one node, `other` those of a second. Failures that rooms reported are in
-    `reports`, which must be empty in the end.
+    `reports`, which must be empty in the end. What is sent is judged before `send` comes back, however slow
+    the machine is just now.
     """
 
     def __init__(self, directory: Path, options: RoomOptions | None = None) -> None:
         self.directory = directory
         self.options = options or RoomOptions()
         self.reports: list[str] = []
-        self.created: list[tuple[str, str]] = []
         self.now_s = 1000.0
 
     async def __aenter__(self) -> Self:
@@ -58,13 +59,14 @@ class House:
         self.other = await self._stack.enter_async_context(self._make())
 
     def _make(self) -> Rooms:
-        return Rooms(
+        rooms = Rooms(
             self.backplane,
             self.options,
             now_s=lambda: self.now_s,
-            on_created=lambda document, created: self.created.extend(created),
             report=lambda message, document, error: self.reports.append(f"{message}: {error!r}"),
         )
+        rooms.host.turns.at_once_ns = FOR_EVER
+        return rooms
 
     async def shut(self) -> None:
         await self._stack.aclose()

@@ -12,10 +12,11 @@ from tests.rooms.said import document_of, said
 
 from threadline.actors import Actor, Role
 from threadline.protocol.varint import encode_uint
-from threadline_server.rooms.chains import MANY, join_chains
+from threadline_server.rooms.chains import MANY, Joining
 from threadline_server.rooms.gate import Gate, MalformedUpdate
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
 from threadline_server.rooms.replica import Replica
+from threadline_server.rooms.turns import FOR_EVER
 from threadline_server.rooms.update_reader import read_update
 
 ADA = Actor("ada", Role.EDITOR)
@@ -23,7 +24,9 @@ EVE = Actor("eve", Role.EDITOR)
 
 
 def joined(data: bytes) -> bytes | None:
-    return join_chains(read_update(data, DEFAULT_GATE_LIMITS, whole=True), 2)
+    joining = Joining(read_update(data, DEFAULT_GATE_LIMITS, whole=True), 2)
+    assert joining.advance(FOR_EVER)
+    return joining.joined
 
 
 def typed(client: int, letters: str, *, root: str = "t") -> bytes:

@@ -39,7 +39,7 @@ def test_an_honest_update_passes_as_it_is(ada: Actor) -> None:
     verdict = gate.admit(update, ada)
     assert verdict.update == update
     assert [(each.client, each.start, each.end) for each in verdict.ranges] == [(7, 0, 6)]
-    assert verdict.created == (("m", "key"),)
+    assert verdict.created == {"m": ["key"]}
     assert not verdict.gap
     assert gate.owner(7) == "ada"
 

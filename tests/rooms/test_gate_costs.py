@@ -56,6 +56,22 @@ def test_writing_at_one_crowded_place_runs_out_of_steps() -> None:
     assert gate.admit(update(section(10, 0, *crowd[:20])), EVE).update
 
 
+@pytest.mark.parametrize(("most", "accepted"), [(59, False), (60, True)])
+def test_one_struct_passes_by_a_bounded_number_of_pieces(most: int, accepted: bool) -> None:
+    """Nothing else is done in between, however much the update may cost in all."""
+    gate = Gate(OpenRules(), GateLimits(max_struct_steps=most))
+    gate.admit(update(section(1, 0, string("a", parent="t"), string("z", origin=(1, 0)))), ADA)
+    for client in range(10, 70):
+        gate.admit(update(section(client, 0, string("x", origin=(1, 0), right=(1, 1)))), ADA)
+    last = update(section(99, 0, string("y", origin=(1, 0), right=(1, 1))))
+    if accepted:
+        assert gate.admit(last, EVE).update
+    else:
+        with pytest.raises(MalformedUpdate):
+            gate.admit(last, EVE)
+    gate.trust(last, "eve")  # what the log has is taken
+
+
 def test_a_deletion_of_much_that_is_deleted_is_short_work() -> None:
     gate = Gate(OpenRules())
     gate.admit(update(section(1, 0, collected(1_000_000_000))), ADA)

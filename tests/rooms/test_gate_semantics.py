@@ -195,7 +195,7 @@ def test_rules_are_asked_by_path_and_content() -> None:
         struct(3, b"\x01\xff", parent=(1, 0), key="data"),
         deleted(1, parent=(1, 0), key="gone"),
     )
-    assert gate.admit(update(message), ADA).created == (("m", "id"),)
+    assert gate.admit(update(message), ADA).created == {"m": ["id"]}
     asked = [("/".join(path), content.kind) for path, content in rules.asked]
     assert asked == [
         ("m/id", ContentKind.MAP),

@@ -10,13 +10,18 @@ from tests.rooms.open_rules import OpenRules
 
 from threadline.actors import Actor, Role
 from threadline_server.rooms.gate import Gate, MalformedUpdate
+from threadline_server.rooms.hearing import Hearing
+from threadline_server.rooms.turns import FOR_EVER
 
 ADA = Actor("ada", Role.EDITOR)
 BOB = Actor("bob", Role.EDITOR)
 
 
 def long_way(gate: Gate, data: bytes, actor: Actor) -> tuple[object, ...]:
-    verdict = gate._admit(data, actor, False)
+    hearing = Hearing(gate, data, actor, whole=False, reserved=None)
+    hearing.advance(FOR_EVER)
+    verdict = hearing.verdict
+    assert verdict is not None
     return verdict.update, verdict.ranges, verdict.gap, verdict.created
 
 

@@ -14,6 +14,7 @@ from threadline.errors import SessionDeleted, SessionError, SessionNotFound, Sto
 from threadline.ids import SessionId
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import DocumentName, Stored
+from threadline_server.rooms.compaction import is_worth_it_at_unload
 from threadline_server.rooms.options import RoomOptions
 
 
@@ -121,6 +122,39 @@ async def test_an_unloading_room_leaves_a_base_behind(tmp_path: Path) -> None:
         await until(lambda: house.rooms.host.counts.compactions == 1)
         stored = await house.backplane.load(TRIP)
         assert stored.base is not None and stored.tail == ()
+
+
+@pytest.mark.asyncio
+async def test_a_large_document_gets_a_base_when_its_tail_weighs_as_much(tmp_path: Path) -> None:
+    async with House(tmp_path, RoomOptions(compact_turns=2, compact_bytes=1_000)) as house:
+        room = await house.room()
+        phone = Device().join(room)
+        counts, log = house.rooms.host.counts, room.log
+        phone.say("x" * 100_000)
+        await until(lambda: counts.compactions == 1 and phone.unsaved == 0)
+        while log.tail_bytes < 50_000:
+            phone.say("y" * 10_000)
+            await until(lambda: phone.unsaved == 0)
+            assert not log.is_long
+        phone.say("z" * 60_000)
+        await until(lambda: counts.compactions == 2)
+
+
+@pytest.mark.parametrize(
+    ("base_bytes", "tail_turns", "tail_bytes", "worth"),
+    [
+        (0, 49, 1_000_000, False),
+        (0, 50, 2_000, True),
+        (100_000, 50, 2_000, True),
+        (1_000_000, 50, 2_000, False),
+        (1_000_000, 50, 300_000, True),
+        (1_000_000, 500, 20_000, True),
+    ],
+)
+def test_a_tail_beside_a_large_base_may_stay(
+    base_bytes: int, tail_turns: int, tail_bytes: int, worth: bool
+) -> None:
+    assert is_worth_it_at_unload(RoomOptions(), base_bytes, tail_turns, tail_bytes) is worth
 
 
 @pytest.mark.asyncio

@@ -21,6 +21,7 @@ from threadline_server.backplane.base import DocumentName, SessionRecord
 from threadline_server.backplane.embedded import EmbeddedBackplane
 from threadline_server.rooms.local_replica import LocalReplica
 from threadline_server.rooms.registry import Rooms
+from threadline_server.rooms.verdict import Created
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.webhooks import Tell, tell_nobody
 from threadline_server.runs.worker import Worker, undecided
@@ -118,7 +119,7 @@ class Office:
         self.rooms = Rooms(self.backplane, on_created=self._created, waiting=undecided)
         self.deaf = False
 
-    def _created(self, document: DocumentName, created: Sequence[tuple[str, str]]) -> None:
+    def _created(self, document: DocumentName, created: Created) -> None:
         for worker in [] if self.deaf else self.workers:
             worker.created(document, created)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from importlib import metadata
 from types import TracebackType
@@ -24,9 +24,9 @@ from threadline_server.app.tracing import tracing_of
 from threadline_server.backplane.base import Backplane, DocumentName
 from threadline_server.backplane.sealed import refuse_sealed
 from threadline_server.edge.node_book import NodeBook, NodeEntry
-from threadline_server.rooms.draft import Created
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.registry import Rooms
+from threadline_server.rooms.verdict import Created
 from threadline_server.runs.decisions import DecideCall
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.run_log import log_run
@@ -138,7 +138,7 @@ class Core:
         room = self.rooms.get(DocumentName(session))
         return room is not None and bool(room.seats)  # a reading of this process is no use of it
 
-    def _created(self, document: DocumentName, created: Sequence[Created]) -> None:
+    def _created(self, document: DocumentName, created: Created) -> None:
         """New intents are for the worker of this process, or for one elsewhere."""
         if self.worker is not None:
             self.worker.created(document, created)

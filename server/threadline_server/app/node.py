@@ -69,7 +69,8 @@ class Node(Core):
     ) -> None:
         super().__init__(settings)
         self._kill = kill
-        self.connections = Connections(settings.limits, settings.max_connections)
+        turns = self.rooms.host.turns
+        self.connections = Connections(settings.limits, settings.max_connections, turns)
         self.streams = Streams(self.rooms)
         self.health = Health()
         self.pairing = Pairing(on_code=on_code or _log_code) if settings.auth == "pairing" else None

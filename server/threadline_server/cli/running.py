@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -13,17 +12,13 @@ from typing import TypeVar
 import uvloop
 
 from threadline_server.app import Core, OnCode, RunningServer, running_server, running_worker
+from threadline_server.cli import garbage
 from threadline_server.edge.http.demo import Kill
 from threadline_server.settings import Settings
 
 T = TypeVar("T")
 
 Announce = Callable[[RunningServer], None]
-
-GARBAGE_THRESHOLDS = (1_000, 2, 400)
-"""Objects until the cycle collector looks at the young, and rounds until it looks at the older. Nearly
-everything here dies by its reference count; Python's own 700 cost a seventh of the processor under load. What
-is looked at in one go keeps everybody waiting: 0.2 ms for 1,000 objects, 10 ms for 50,000."""
 
 SWITCH_EVERY_S = 0.0002
 """For so long a thread may compute while the loop waits to go on. With Python's own 5 ms members waited 30 ms
@@ -51,19 +46,14 @@ def _run_until_stopped(running: AbstractAsyncContextManager[T], announce: Callab
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        async with running as server:
+        async with running as server, asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(garbage.look_now_and_then())
             announce(server)
             sys.stdout.flush()
             await stop.wait()
+            looking.cancel()
 
-    _calm_garbage_collector()
+    garbage.begin()
     sys.setswitchinterval(SWITCH_EVERY_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve())
-
-
-def _calm_garbage_collector() -> None:
-    """What is imported by now stays until the end: it need not be looked at again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)

@@ -28,7 +28,7 @@ from threadline.protocol.errors import MalformedFrame, Oversized
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.frame_reader import FrameReader
 from threadline_server.edge.frames import BINARY, CLOSE, PING, PING_FRAME, close_frame, pong_frame
-from threadline_server.edge.turns import Account
+from threadline_server.rooms.turns import Account
 
 _log = structlog.get_logger()
 

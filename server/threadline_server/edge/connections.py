@@ -8,7 +8,7 @@ from typing import Protocol
 
 from threadline.protocol.close_codes import BY_CODE
 from threadline.protocol.limits import Limits
-from threadline_server.edge.turns import Turns
+from threadline_server.rooms.turns import Turns
 
 
 class Beating(Protocol):
@@ -24,9 +24,9 @@ class Connections:
 
     _SLICES = 40
 
-    def __init__(self, limits: Limits, max_connections: int) -> None:
+    def __init__(self, limits: Limits, max_connections: int, turns: Turns | None = None) -> None:
         self.limits = limits
-        self.turns = Turns()
+        self.turns = turns or Turns()
         self._max_connections = max_connections
         self._slices: list[set[Beating]] = [set() for _ in range(self._SLICES)]
         self._turn = 0

@@ -14,7 +14,7 @@ from threadline_server.edge.admission import Admission
 from threadline_server.edge.connections import Connections
 from threadline_server.edge.handshakes import Handshakes
 from threadline_server.edge.occupancy import Occupancy
-from threadline_server.edge.turns import Account
+from threadline_server.rooms.turns import Account
 
 _OPENING_NS = 300_000
 """About what the opening of a document takes of the loop."""

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from threadline_server.edge.options import DEFAULT_OPTIONS
-from threadline_server.edge.turns import Turns
+from threadline_server.rooms.turns import Turns
 
 _MOST_WAITING = 2
 """Requests behind the one that is answered. Browsers send the next one when they have the answer."""

@@ -53,14 +53,17 @@ from threadline_server.rooms.update_reader import (
     malformed,
 )
 from threadline_server.rooms.update_writer import (
+    MANY_PIECES,
+    PIECE_STRUCTS,
     Accepted,
+    Parts,
     cut_string,
     write_at_key,
     write_collected,
     write_struct,
     write_update,
 )
-from threadline_server.rooms.verdict import Verdict
+from threadline_server.rooms.verdict import NOTHING_CREATED, Verdict
 
 _ROOT_KINDS: Final = {
     ContentKind.MAP: MAP,
@@ -70,6 +73,8 @@ _ROOT_KINDS: Final = {
 }
 _XML_KINDS: Final = (XML_ELEMENT, XML_TEXT)
 _NOBODY: Final = -1
+_STEPS_OF_A_STRUCT: Final = 64
+"""Pieces of a list that are passed by in the time that a struct takes."""
 
 
 class _Progress:
@@ -85,10 +90,14 @@ class _Progress:
 
 
 class Admission:
-    """`judge` is None for what the log has: it is taken without being judged."""
+    """`judge` is None for what the log has: it is taken without being judged. `verdict` is there in the
+    end.
+    """
 
     __slots__ = (
+        "_accepted",
         "_created",
+        "_deletion",
         "_gap",
         "_in_key",
         "_in_type",
@@ -97,17 +106,23 @@ class Admission:
         "_limits",
         "_missing_client",
         "_missing_clock",
-        "_new_clients",
         "_order",
         "_owner",
         "_parent_client",
         "_parent_clock",
         "_parent_type",
         "_parsed",
+        "_piece",
+        "_pieces",
         "_progress",
+        "_ready",
         "_replaced",
         "_rules",
+        "_users",
         "_verbatim",
+        "_waiting",
+        "_whole",
+        "verdict",
     )
 
     def __init__(
@@ -119,7 +134,11 @@ class Admission:
         parsed: ParsedUpdate,
         owner: int,
         judge: Judge | None,
+        users: list[str],
+        *,
+        whole: bool,
     ) -> None:
+        """`whole` says that the sender has nothing more."""
         self._index: ItemIndex = index
         self._order: ListOrder = order
         self._rules: RuleBook = rules
@@ -127,12 +146,20 @@ class Admission:
         self._parsed: ParsedUpdate = parsed
         self._owner: int = owner
         self._judge: Judge | None = judge
+        self._users: list[str] = users
+        self._whole: bool = whole
+        self.verdict: Verdict | None = None
+        self._ready: list[int] = []
+        self._waiting: dict[int, list[tuple[int, int]]] = {}
+        self._accepted: list[Accepted] = []
+        self._pieces: list[Accepted] = []
+        self._piece: Accepted | None = None
+        self._deletion: Deletion | None = None
         self._progress: list[_Progress] = []
-        self._created: list[tuple[str, str]] = []
+        self._created: dict[str, list[str]] = {}
         self._replaced: list[tuple[int, int]] = []
         self._gap: bool = False
         self._verbatim: bool = True
-        self._new_clients: int = 0
         self._missing_client: int = _NOBODY
         self._missing_clock: int = 0
         self._in_type: int = NO_TYPE
@@ -140,87 +167,121 @@ class Admission:
         self._parent_client: int = _NOBODY
         self._parent_clock: int = 0
         self._parent_type: int = NO_TYPE
+        order.steps = MAX_SAFE_INTEGER if judge is None else limits.max_list_steps
+        order.most_steps = MAX_SAFE_INTEGER if judge is None else limits.max_struct_steps
+        self._begin()
 
-    def run(self, users: list[str], *, whole: bool) -> Verdict:
-        """Integrate everything that can be; `whole` says that the sender has nothing more.
+    def advance(self, count: int) -> bool:
+        """Integrate about `count` more structs, or deletions; whether that was the end.
 
         Raises MalformedUpdate or Refused half-way; the caller undoes.
         """
-        self._order.steps = MAX_SAFE_INTEGER if self._judge is None else self._limits.max_list_steps
-        self._integrate_sections()
-        accepted: list[Accepted] = []
-        ranges: list[ClockRange] = []
+        while self._ready and count > 0:
+            count = self._advance_section(self._ready[-1], count)
+        if self._ready or count <= 0:
+            return False
+        deletion = self._deletion
+        if deletion is None:
+            deletion = self._deletion = self._begin_deletion()
+        if not deletion.advance(count):
+            return False
+        self.verdict = self._conclude(deletion)
+        return True
+
+    def _begin_deletion(self) -> Deletion:
         for progress in self._progress:
-            taken = progress.taken
-            if taken is not None:
-                accepted.append(taken)
-                runs = self._index.by_id[taken.client]
-                ranges.append(ClockRange(taken.client, taken.clock, runs.next))
+            if progress.taken is not None:
+                self._accepted.append(progress.taken)
             if progress.at < len(progress.section.structs):
                 self._gap = True
-        deletion = Deletion(self._index, self._judge, users, accepted, self._replaced)
-        deletion.run(self._parsed.deletes, gap=self._gap, whole=whole)
+        return Deletion(
+            self._index,
+            self._judge,
+            self._users,
+            self._accepted,
+            self._replaced,
+            self._parsed.deletes,
+            gap=self._gap,
+            whole=self._whole,
+        )
+
+    def _conclude(self, deletion: Deletion) -> Verdict:
+        accepted = self._accepted
         gap = self._gap or deletion.gap
         if not accepted and not deletion.accepted:
-            return Verdict(None, (), gap, ())
+            return Verdict(None, (), gap, NOTHING_CREATED)
         if self._verbatim and deletion.verbatim and self._parsed.ascending and not gap:
             update = self._parsed.data
         else:
             update = write_update(self._parsed.data, accepted, deletion.accepted)
-        return Verdict(update, tuple(ranges), gap, tuple(self._created))
+        by_id = self._index.by_id
+        ranges = [ClockRange(taken.client, taken.clock, by_id[taken.client].next) for taken in accepted]
+        verdict = Verdict(update, tuple(ranges), gap, self._created)
+        if len(self._pieces) >= MANY_PIECES:
+            verdict.parts = Parts(self._parsed.data, self._pieces, deletion.accepted)
+        return verdict
 
     # sections
 
-    def _integrate_sections(self) -> None:
+    def _begin(self) -> None:
         for section in self._parsed.sections:
             self._progress.append(_Progress(section))
             if not section.structs:
                 self._verbatim = False
-        waiting: dict[int, list[tuple[int, int]]] = {}
-        ready = list(range(len(self._progress) - 1, -1, -1))
-        while ready:
-            at = ready.pop()
-            progress = self._progress[at]
-            self._advance(progress)
-            if self._missing_client != _NOBODY:
-                queue = waiting.setdefault(self._missing_client, [])
-                heappush(queue, (self._missing_clock, at))
-            woken = waiting.get(progress.section.client)
-            if woken:
-                runs = self._index.by_id.get(progress.section.client)
-                while runs is not None and woken and woken[0][0] < runs.next:
-                    ready.append(heappop(woken)[1])
+        self._ready = list(range(len(self._progress) - 1, -1, -1))
 
-    def _advance(self, progress: _Progress) -> None:
-        """Take structs until one has to wait; `_missing_client` then says for whom."""
+    def _advance_section(self, at: int, count: int) -> int:
+        """As far as it goes with about `count` structs; how many are left then, none where it can go on."""
+        progress = self._progress[at]
+        count = self._advance(progress, count)
+        if count <= 0:
+            return 0
+        self._ready.pop()
+        waiting = self._waiting
+        if self._missing_client != _NOBODY:
+            queue = waiting.setdefault(self._missing_client, [])
+            heappush(queue, (self._missing_clock, at))
+        woken = waiting.get(progress.section.client)
+        if woken:
+            runs = self._index.by_id.get(progress.section.client)
+            while runs is not None and woken and woken[0][0] < runs.next:
+                self._ready.append(heappop(woken)[1])
+        return count
+
+    def _advance(self, progress: _Progress, count: int) -> int:
+        """Take structs until one has to wait; `_missing_client` then says for whom. Gives back what is left
+        of `count`, of which a struct takes one, and more where it passes by many pieces of a list.
+        """
         self._missing_client = _NOBODY
         section = progress.section
         structs = section.structs
         runs = self._index.by_id.get(section.client)
         clock = 0 if runs is None else runs.next
         while progress.at < len(structs) and not progress.ended:
+            if count <= 0:
+                return 0
+            count -= 1
             item = structs[progress.at]
             if item.clock + item.length <= clock:
                 self._verbatim = False
             elif item.ref == SKIP or item.clock > clock or (runs is not None and runs.owner != self._owner):
                 progress.ended = True
-                return
+                return count + 1
             elif not self._all_known(item, clock):
-                return
+                return count + 1
             else:
                 if runs is None:
                     runs = self._new_client(section.client)
+                steps = self._order.steps
                 self._take(progress, item, runs)
+                count -= (steps - self._order.steps) // _STEPS_OF_A_STRUCT
                 clock = runs.next
             progress.at += 1
+        return max(count, 1)
 
     def _new_client(self, client: int) -> ClientRuns:
-        self._new_clients += 1
-        if self._judge is not None:
-            if self._new_clients > self._limits.max_new_clients:
-                malformed("the update introduces too many client ids")
-            if len(self._index.clients) >= self._limits.max_clients:
-                malformed("the document has too many client ids")
+        if self._judge is not None and len(self._index.clients) >= self._limits.max_clients:
+            malformed("the document has too many client ids")
         return self._index.add_client(client, self._owner)
 
     def _all_known(self, item: Struct, clock: int) -> bool:
@@ -304,6 +365,13 @@ class Admission:
             taken.data_start = item.start
         taken.count += 1
         taken.data_end = item.end
+        piece = self._piece
+        if piece is None or piece.count >= PIECE_STRUCTS or piece.client != runs.client:
+            piece = self._piece = Accepted(runs.client, runs.next)
+            piece.data_start = item.start
+            self._pieces.append(piece)
+        piece.count += 1
+        piece.data_end = item.end
         return taken
 
     def _rewrite(self, taken: Accepted, item: Struct, known: int, placed: int) -> None:
@@ -320,7 +388,10 @@ class Admission:
         self._write_instead(taken, item, write_struct(self._parsed.data, item, known))
 
     def _write_instead(self, taken: Accepted, item: Struct, instead: bytes) -> None:
-        taken.changes.append((item.start, item.end, instead))
+        change = (item.start, item.end, instead)
+        taken.changes.append(change)
+        if self._piece is not None:
+            self._piece.changes.append(change)
         self._verbatim = False
 
     def _take_gone(self, runs: ClientRuns, length: int) -> None:
@@ -374,7 +445,10 @@ class Admission:
         if item.key is not None:
             self._in_key = index.keys.add(item.key, not index.is_root(self._in_type))
             if item.root is not None:
-                self._created.append((item.root, item.key))
+                keys = self._created.get(item.root)
+                if keys is None:
+                    keys = self._created[item.root] = []
+                keys.append(item.key)
         return True
 
     def _root(self, name: str) -> int:

@@ -16,7 +16,6 @@ from threadline_server.rooms.update_reader import (
     HAS_KEY,
     STRING,
     ParsedUpdate,
-    Section,
     Struct,
     malformed,
 )
@@ -29,35 +28,136 @@ _MAX_FIRST_WRITES: Final = 256
 once, and the library passes by all of them for each."""
 
 
-def join_chains(parsed: ParsedUpdate, many: int = MANY) -> bytes | None:
-    """The same update with its chains joined; None where there are fewer than `many` links of them.
+class Joining:
+    """Looks for chains, and joins them, so many structs at a time. Once `advance` gives True, `joined` is the
+    same update with its chains joined; None where there are fewer than `many` links of them.
 
     Raises MalformedUpdate for an update that writes a key again and again as if nothing was there.
     """
-    if sum([len(section.structs) for section in parsed.sections]) < many:
-        return None
-    _check_first_writes(parsed)
-    if max([_links(parsed.data, section) for section in parsed.sections]) < many:
-        return None
-    parts = [encode_uint(len(parsed.sections))]
-    for section in parsed.sections:
-        _write(parsed.data, section, parts)
-    parts.append(_deletes(parsed))
-    return b"".join(parts)
 
+    __slots__ = (
+        "_at",
+        "_contents",
+        "_count",
+        "_links",
+        "_many",
+        "_most_links",
+        "_parsed",
+        "_parts",
+        "_section",
+        "_size",
+        "_writes",
+        "_writing",
+        "_written",
+        "joined",
+    )
 
-def _check_first_writes(parsed: ParsedUpdate) -> None:
-    for section in parsed.sections:
-        writes: dict[tuple[str, int, int, str], int] = {}
-        for item in section.structs:
-            key = item.key
-            if key is None:
-                continue
-            place = (item.root or "", item.parent_client, item.parent_clock, key)
-            count = writes.get(place, 0) + 1
-            if count > _MAX_FIRST_WRITES:
-                malformed("a key is written too often as if nothing was there")
-            writes[place] = count
+    def __init__(self, parsed: ParsedUpdate, many: int = MANY) -> None:
+        few = sum([len(section.structs) for section in parsed.sections]) < many
+        self.joined: bytes | None = None
+        self._parsed: ParsedUpdate = parsed
+        self._many: int = many
+        self._section: int = len(parsed.sections) if few else 0
+        self._at: int = 0
+        self._links: int = 0
+        self._most_links: int = 0
+        self._writes: dict[tuple[str, int, int, str], int] = {}
+        self._writing: bool = False
+        self._parts: list[bytes] = []
+        self._written: list[bytes] = []
+        self._contents: list[bytes] = []
+        self._size: int = 0
+        self._count: int = 0
+
+    def advance(self, count: int) -> bool:
+        """Look at about `count` more; whether that was the end."""
+        sections = self._parsed.sections
+        while count > 0:
+            if self._section < len(sections):
+                count -= self._write(count) if self._writing else self._look(count)
+            elif self._writing:
+                self._parts.append(_deletes(self._parsed))
+                self.joined = b"".join(self._parts)
+                return True
+            elif self._most_links < self._many:
+                return True
+            else:
+                self._writing = True
+                self._section = 0
+                self._parts.append(encode_uint(len(sections)))
+        return False
+
+    def _look(self, most: int) -> int:
+        """At structs of one section, for keys that are written too often and for links of chains."""
+        structs = self._parsed.sections[self._section].structs
+        data = self._parsed.data
+        first = self._at
+        last = min(len(structs), first + most)
+        for at in range(first, last):
+            item = structs[at]
+            if item.key is not None:
+                self._check_first_write(item, item.key)
+            elif at and _continues(data, item, structs[at - 1]):
+                self._links += 1
+        self._at = last
+        if last == len(structs):
+            self._most_links = max(self._most_links, self._links)
+            self._links = self._at = 0
+            self._writes = {}
+            self._section += 1
+        return max(1, last - first)
+
+    def _check_first_write(self, item: Struct, key: str) -> None:
+        place = (item.root or "", item.parent_client, item.parent_clock, key)
+        count = self._writes.get(place, 0) + 1
+        if count > _MAX_FIRST_WRITES:
+            malformed("a key is written too often as if nothing was there")
+        self._writes[place] = count
+
+    def _write(self, most: int) -> int:
+        """Structs of one section, with its chains joined."""
+        section = self._parsed.sections[self._section]
+        structs = section.structs
+        data = self._parsed.data
+        first = self._at
+        last = min(len(structs), first + most)
+        for at in range(first, last):
+            if self._contents and not _continues(data, structs[at], structs[at - 1]):
+                self._end_chain(structs, at)
+            self._take(data, structs[at])
+        self._at = last
+        if last == len(structs):
+            if structs:
+                self._end_chain(structs, last)
+            clock = structs[0].clock if structs else 0
+            self._parts += [encode_uint(self._count), encode_uint(section.client), encode_uint(clock)]
+            self._parts += self._written
+            self._written = []
+            self._count = self._at = 0
+            self._section += 1
+        return max(1, last - first)
+
+    def _take(self, data: bytes, item: Struct) -> None:
+        """One more piece of the chain."""
+        if item.ref == STRING or item.ref == ANY:
+            content = data[_content(data, item) : item.end]
+            self._size += len(content) if item.ref == STRING else item.length
+            self._contents.append(content)
+        else:
+            self._contents.append(b"")
+
+    def _end_chain(self, structs: list[Struct], end: int) -> None:
+        """The chain is of the structs before `end`."""
+        data = self._parsed.data
+        contents = self._contents
+        item = structs[end - len(contents)]
+        if len(contents) == 1:
+            self._written.append(data[item.start : item.end])
+        else:
+            self._written += [data[item.start : item.body], encode_uint(self._size), *contents]
+        self._count += 1
+        self._contents = []
+        self._size = 0
 
 
 def _continues(data: bytes, item: Struct, before: Struct) -> bool:
@@ -72,45 +172,6 @@ def _continues(data: bytes, item: Struct, before: Struct) -> bool:
         and not (data[item.start] | data[before.start]) & HAS_KEY
         and before.key is None
     )
-
-
-def _links(data: bytes, section: Section) -> int:
-    """How many structs are more of the one before."""
-    structs = section.structs
-    count = 0
-    for at in range(1, len(structs)):
-        if _continues(data, structs[at], structs[at - 1]):
-            count += 1
-    return count
-
-
-def _write(data: bytes, section: Section, parts: list[bytes]) -> None:
-    """The section with its chains joined."""
-    structs = section.structs
-    written: list[bytes] = []
-    count = 0
-    at = 0
-    while at < len(structs):
-        last = at + 1
-        while last < len(structs) and _continues(data, structs[last], structs[last - 1]):
-            last += 1
-        written.append(_joined(data, structs, at, last))
-        count += 1
-        at = last
-    clock = structs[0].clock if structs else 0
-    parts += [encode_uint(count), encode_uint(section.client), encode_uint(clock), *written]
-
-
-def _joined(data: bytes, structs: list[Struct], first: int, last: int) -> bytes:
-    item = structs[first]
-    if last == first + 1:
-        return data[item.start : item.end]
-    contents = [data[_content(data, each) : each.end] for each in structs[first:last]]
-    if item.ref == STRING:
-        size = sum([len(content) for content in contents])
-    else:
-        size = sum([each.length for each in structs[first:last]])
-    return b"".join([data[item.start : item.body], encode_uint(size), *contents])
 
 
 def _content(data: bytes, item: Struct) -> int:

@@ -2,7 +2,7 @@
 
 The base must be the log up to one position and the index beside it must know no more than that: it is taken
 in a moment when gate and replica hold the same. Encoding holds the interpreter lock whichever thread does it
-(25 ms for 100,000 messages), so a large document waits until its tail is a tenth of its base.
+(25 ms for 100,000 messages), so a large document waits until its tail weighs as much as its base.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import Any
 
 from threadline.errors import ThreadlineError
 from threadline_server.backplane.base import Position
-from threadline_server.rooms.interlude import Interlude
+from threadline_server.rooms.interlude import Lull
 from threadline_server.rooms.loading import dump_gate
-from threadline_server.rooms.recovery import Recovery
+from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.room import Room
-from threadline_server.rooms.second_look import SecondLook
+from threadline_server.rooms.room_log import tail_weight
+
+_WORTH_A_PART = 4
+"""A room leaves a new base behind when its tail weighs at least one part in so many of the old one."""
 
 
 def compact_when_settled(room: Room) -> Coroutine[Any, Any, None] | None:
@@ -25,17 +28,16 @@ def compact_when_settled(room: Room) -> Coroutine[Any, Any, None] | None:
     A room that is written to without pause over a store with a round trip is never settled by itself: once
     its tail is twice too long, what comes in waits for the turn on its way.
     """
-    log = room.log
-    lull = room.interlude
-    if room.compacting or isinstance(lull, Recovery | SecondLook):
+    interlude = room.interlude
+    if room.compacting or not (interlude is None or isinstance(interlude, Lull)):
         return None
-    if log.tail.settled:
+    if room.log.settled:
         work = compact(room)
-        if lull is not None:
-            lull.end()
+        if interlude is not None:
+            interlude.end()
         return work
-    if lull is None and _is_overdue(room):
-        room.interlude = Interlude(room)
+    if interlude is None and _is_overdue(room):
+        room.interlude = Lull(room)
     return None
 
 
@@ -44,9 +46,13 @@ def _is_overdue(room: Room) -> bool:
     return log.tail_turns >= 2 * options.compact_turns or log.tail_bytes >= 2 * options.compact_bytes
 
 
-def is_worth_it_at_unload(room: Room) -> bool:
-    """Called for a room where all is durable: whether the next load should be spared a long tail."""
-    return room.log.tail_turns >= room.host.options.compact_on_unload_turns
+def is_worth_it_at_unload(options: RoomOptions, base_bytes: int, tail_turns: int, tail_bytes: int) -> bool:
+    """Whether the next load should be spared this tail. That of a large document is not long because it has
+    many turns: it must also weigh something beside the base.
+    """
+    if tail_turns < options.compact_on_unload_turns:
+        return False
+    return tail_weight(tail_turns, tail_bytes) * _WORTH_A_PART >= base_bytes
 
 
 def compact(room: Room) -> Coroutine[Any, Any, None]:

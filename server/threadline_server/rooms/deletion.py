@@ -44,15 +44,22 @@ class _Doubtful:
 
 class Deletion:
     """`accepted` are (client, first clock, end) to pass on, `verbatim` whether that is all of the delete
-    set."""
+    set, once `advance` gives True."""
 
     __slots__ = (
+        "_at",
+        "_clock",
+        "_deletes",
         "_doubtful",
+        "_end",
+        "_expected",
         "_index",
         "_judge",
         "_replaced",
+        "_runs",
         "_starts",
         "_users",
+        "_whole",
         "accepted",
         "gap",
         "verbatim",
@@ -65,7 +72,21 @@ class Deletion:
         users: list[str],
         taken: Sequence[Accepted],
         replaced: list[tuple[int, int]],
+        deletes: list[tuple[int, int, int]],
+        *,
+        gap: bool,
+        whole: bool,
     ) -> None:
+        """With a `gap` what is not granted is not yet: its reason may be missing. `whole` says that there is
+        nothing more to come.
+        """
+        self._deletes: list[tuple[int, int, int]] = deletes
+        self._expected: bool = gap
+        self._whole: bool = whole
+        self._at: int = 0
+        self._runs: ClientRuns | None = None
+        self._clock: int = 0
+        self._end: int = 0
         self._index: ItemIndex = index
         self._judge: Judge | None = judge
         self._users: list[str] = users
@@ -82,36 +103,51 @@ class Deletion:
         self.gap: bool = False
         self.verbatim: bool = True
 
-    def run(self, deletes: list[tuple[int, int, int]], *, gap: bool, whole: bool) -> None:
-        """Raises MalformedUpdate or Refused. With a `gap` what is not granted is not yet: its reason may be
-        missing. `whole` says that there is nothing more to come."""
-        for client, clock, length in deletes:
-            runs = self._index.by_id.get(client)
-            if runs is None or clock >= runs.next:
-                self.gap = True
-                self.verbatim = False
-                continue
-            end = clock + length
-            if end > runs.next:
-                end = runs.next
-                self.gap = True
-                self.verbatim = False
-            if self._judge is not None and (runs.splits_pair(clock) or runs.splits_pair(end)):
-                malformed("a deletion begins or ends inside a character")
-            self._range(runs, clock, end)
-        if self._doubtful:
-            self._settle(gap=gap or self.gap, whole=whole)
-
-    def _range(self, runs: ClientRuns, clock: int, end: int) -> None:
-        while clock < end:
-            dead = min(runs.dead_until(clock), end)
-            if dead > clock:
-                self._dead(runs, clock, dead)
-                clock = dead
+    def advance(self, count: int) -> bool:
+        """Look at about `count` more ranges and rows; whether that was the end. Raises MalformedUpdate or
+        Refused.
+        """
+        while count > 0:
+            count -= 1
+            runs = self._runs
+            if runs is not None:
+                self._clock = self._step(runs, self._clock, self._end)
+                if self._clock >= self._end:
+                    self._runs = None
+            elif self._at < len(self._deletes):
+                client, clock, length = self._deletes[self._at]
+                self._at += 1
+                self._begin(client, clock, clock + length)
             else:
-                until = runs.alive_until(clock, end)
-                self._alive(runs, clock, until)
-                clock = until
+                if self._doubtful:
+                    self._settle(gap=self._expected or self.gap, whole=self._whole)
+                return True
+        return False
+
+    def _begin(self, client: int, clock: int, end: int) -> None:
+        """One range of the delete set."""
+        runs = self._index.by_id.get(client)
+        if runs is None or clock >= runs.next:
+            self.gap = True
+            self.verbatim = False
+            return
+        if end > runs.next:
+            end = runs.next
+            self.gap = True
+            self.verbatim = False
+        if self._judge is not None and (runs.splits_pair(clock) or runs.splits_pair(end)):
+            malformed("a deletion begins or ends inside a character")
+        self._runs = runs
+        self._clock = clock
+        self._end = end
+
+    def _step(self, runs: ClientRuns, clock: int, end: int) -> int:
+        """From `clock` to the end of what is alike; where that is."""
+        dead = min(runs.dead_until(clock), end)
+        if dead > clock:
+            self._dead(runs, clock, dead)
+            return dead
+        return self._alive(runs, clock, runs.alive_until(clock, end))
 
     def _dead(self, runs: ClientRuns, clock: int, end: int) -> None:
         """Units that are deleted: passed on where it is this update that deleted them in another way."""
@@ -131,19 +167,19 @@ class Deletion:
         if last - first < before - clock:
             self.verbatim = False
 
-    def _alive(self, runs: ClientRuns, clock: int, end: int) -> None:
-        while clock < end:
-            row = runs.row_at(clock)
-            until = min(runs.row_end(row), end)
-            if runs.metas[row] & KIND_MASK == BURST:
-                until = clock + 1
-            type_id = runs.parents[row]
-            key_id = self._index.key_at(runs, row, clock)
-            if self._granted(runs, type_id, key_id):
-                self._accept(runs, clock, until)
-            else:
-                self._doubtful.append(_Doubtful(runs, clock, until, type_id, key_id))
-            clock = until
+    def _alive(self, runs: ClientRuns, clock: int, end: int) -> int:
+        """What of it is in one row; where that ends."""
+        row = runs.row_at(clock)
+        until = min(runs.row_end(row), end)
+        if runs.metas[row] & KIND_MASK == BURST:
+            until = clock + 1
+        type_id = runs.parents[row]
+        key_id = self._index.key_at(runs, row, clock)
+        if self._granted(runs, type_id, key_id):
+            self._accept(runs, clock, until)
+        else:
+            self._doubtful.append(_Doubtful(runs, clock, until, type_id, key_id))
+        return until
 
     def _granted(self, runs: ClientRuns, type_id: int, key_id: int) -> bool:
         if self._judge is None:

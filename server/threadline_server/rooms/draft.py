@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from threadline.actors import Actor
 from threadline_server.backplane.base import (
@@ -17,10 +17,8 @@ from threadline_server.backplane.base import (
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.stretch import Stretch
 from threadline_server.rooms.turn_trace import TurnTrace
-from threadline_server.rooms.verdict import Verdict
-
-Created = tuple[str, str]
-"""(root, key) of a top-level entry, as the gate names it."""
+from threadline_server.rooms.update_writer import Parts
+from threadline_server.rooms.verdict import NOTHING_CREATED, Created, Verdict
 
 
 class Draft:
@@ -28,17 +26,19 @@ class Draft:
     typed without anything in between is one entry.
 
     `acknowledgements` counts, per contributor, the messages that are settled once this turn is durable; those
-    that brought only known things wait with the newest turn that is not durable yet.
+    that brought only known things wait with the newest turn that is not durable yet. `parts` are those of
+    entries that are large, by their place.
     """
 
-    __slots__ = ("_entries", "_stretch", "acknowledgements", "created", "fence", "senders", "size")
+    __slots__ = ("_entries", "_stretch", "acknowledgements", "created", "fence", "parts", "senders", "size")
 
     def __init__(self, fence: Fence | None = None) -> None:
         self.fence = fence
         self._entries: list[Entry] = []
         self._stretch: Stretch | None = None
         self.senders: list[Contributor | None] = []
-        self.created: list[Created] = []
+        self.created: dict[str, list[str]] = {}
+        self.parts: dict[int, Parts] | None = None
         self.acknowledgements: dict[Contributor, int] = {}
         self.size = 0
 
@@ -59,15 +59,25 @@ class Draft:
         self.add(stretch.entry, sender)
         self._stretch = stretch
 
-    def add(self, entry: Entry, sender: Contributor | None, created: Sequence[Created] = ()) -> None:
+    def add(
+        self,
+        entry: Entry,
+        sender: Contributor | None,
+        created: Created = NOTHING_CREATED,
+        parts: Parts | None = None,
+    ) -> None:
         if self._stretch is not None:
             self._entries[-1] = self._stretch.entry
             self._stretch = None
+        if parts is not None:
+            if self.parts is None:
+                self.parts = {}
+            self.parts[len(self._entries)] = parts
         self._entries.append(entry)
         self.senders.append(sender)
         self.size += len(entry.update)
-        if created:
-            self.created.extend(created)
+        for root, keys in created.items():
+            self.created.setdefault(root, []).extend(keys)
 
     def owe(self, contributor: Contributor, count: int) -> None:
         self.acknowledgements[contributor] = self.acknowledgements.get(contributor, 0) + count

@@ -17,8 +17,7 @@ or not at all: `MalformedUpdate` and `Refused` leave the gate as it was.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from threadline.actors import Actor
 from threadline.document.judgement import RuleBook
@@ -26,23 +25,22 @@ from threadline.errors import Refused
 from threadline.protocol.varint import encode_uint
 from threadline_server.backplane.base import ClockRange
 from threadline_server.rooms.admission import Admission
-from threadline_server.rooms.chains import join_chains
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS, GateLimits
+from threadline_server.rooms.hearing import Hearing, Reserved
 from threadline_server.rooms.index_stats import index_stats
 from threadline_server.rooms.index_store import IndexDamaged, dump_index, load_index
 from threadline_server.rooms.item_index import ClientRuns, ItemIndex
 from threadline_server.rooms.judge import Judge
 from threadline_server.rooms.keystroke import take_keystroke
 from threadline_server.rooms.list_order import ListOrder
-from threadline_server.rooms.update_reader import MalformedUpdate, ParsedUpdate, read_update
+from threadline_server.rooms.trust import Trust
+from threadline_server.rooms.turns import FOR_EVER
+from threadline_server.rooms.update_reader import MalformedUpdate, ParsedUpdate
 from threadline_server.rooms.verdict import Verdict
 
 __all__ = ["NO_OWNER", "Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
 
 NO_OWNER = ""
-
-Reserved: TypeAlias = Callable[[int], str | None]
-"""The user for whom a client id is kept that has not written yet, None where it is anybody's."""
 
 _LARGE_BYTES: Final = 65_536
 
@@ -51,11 +49,13 @@ class Gate:
     """The gate of one document. `rules` are those of its kind. The index of a document in which nothing was
     written yet is made when something is: it takes 2.5 KB."""
 
-    __slots__ = ("_limits", "_order", "_rules", "_user_ids", "_users")
+    __slots__ = ("_adopted", "_judging", "_order", "_rules", "_user_ids", "_users", "limits")
 
     def __init__(self, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS) -> None:
         self._rules: RuleBook = rules
-        self._limits: GateLimits = limits
+        self.limits: GateLimits = limits
+        self._judging: bool = False
+        self._adopted: list[ClientRuns] = []
         self._order: ListOrder | None = None
         self._users: list[str] = []
         self._user_ids: dict[str, int] = {}
@@ -67,39 +67,53 @@ class Gate:
 
         Raises MalformedUpdate or Refused, and has then changed nothing.
         """
-        order = self._order
-        verdict = None if order is None else take_keystroke(order.index, order, update, actor)
-        return self._admit(update, actor, whole, reserved) if verdict is None else verdict
+        verdict = self.admit_keystroke(update, actor)
+        if verdict is None:
+            hearing = Hearing(self, update, actor, whole=whole, reserved=reserved)
+            hearing.advance(FOR_EVER)
+            verdict = hearing.verdict
+            assert verdict is not None
+        return verdict
 
-    def _admit(self, update: bytes, actor: Actor, whole: bool, reserved: Reserved | None = None) -> Verdict:
+    def admit_keystroke(self, update: bytes, actor: Actor) -> Verdict | None:
+        """The verdict of what is most often sent; None where a hearing has to tell."""
+        order = self._order
+        return None if order is None else take_keystroke(order.index, order, update, actor)
+
+    def begin(
+        self, parsed: ParsedUpdate, actor: Actor, *, whole: bool, reserved: Reserved | None
+    ) -> Admission:
+        """The admission of an update, one at a time; it ends by `keep` or `undo`. Raises Refused."""
+        assert not self._judging
         order = self._made()
         index = order.index
-        parsed = read_update(update, self._limits, whole=whole)
-        joined = join_chains(parsed)
-        if joined is not None:
-            parsed = read_update(joined, self._limits, whole=whole)
         if reserved is not None:
             self._check_claims(parsed, actor.user, reserved)
         owner = self._user_number(actor.user)
         judge = Judge(index, self._rules, actor, owner)
-        adopted = self._adopt(parsed, owner)
-        admission = Admission(index, order, self._rules, self._limits, parsed, owner, judge)
+        self._adopted = self._adopt(parsed, owner)
+        self._judging = True
         index.begin()
         order.begin()
-        try:
-            verdict = admission.run(self._users, whole=whole)
-        except BaseException:
-            index.undo()
-            order.undo()
-            self._disown(adopted)
-            raise
-        index.keep()
-        return verdict
+        return Admission(
+            index, order, self._rules, self.limits, parsed, owner, judge, self._users, whole=whole
+        )
+
+    def keep(self) -> None:
+        self._judging = False
+        self._made().index.keep()
+
+    def undo(self) -> None:
+        self._judging = False
+        order = self._made()
+        order.index.undo()
+        order.undo()
+        self._disown(self._adopted)
 
     def _check_claims(self, parsed: ParsedUpdate, user: str, reserved: Reserved) -> None:
         """Nobody takes the client id of a device that others see here and that has not written yet."""
         for section in parsed.sections:
-            if not section.structs or self._runs_of(section.client) is not None:
+            if not section.structs or not self.is_new(section.client):
                 continue
             holder = reserved(section.client)
             if holder is not None and holder != user:
@@ -116,13 +130,23 @@ class Gate:
         if collecting:
             gc.disable()  # a base makes no garbage, only hundreds of thousands of objects that go all at once
         try:
-            verdict = self._trust(update, self._user_number(user))
+            trust = Trust(self, update, user)
+            trust.advance(FOR_EVER)
         finally:
             if collecting:
                 gc.enable()
-        if verdict.gap:
-            raise MalformedUpdate("an update of the log refers to what the log does not have")
-        return verdict.ranges
+        assert trust.verdict is not None
+        return trust.verdict.ranges
+
+    def begin_trusting(self, parsed: ParsedUpdate, user: str) -> Admission:
+        """The admission of what the log has, one at a time."""
+        assert not self._judging
+        owner = self._user_number(user)
+        self._adopt(parsed, owner)
+        order = self._made()
+        return Admission(
+            order.index, order, self._rules, self.limits, parsed, owner, None, self._users, whole=True
+        )
 
     def _adopt(self, parsed: ParsedUpdate, owner: int) -> list[ClientRuns]:
         """Bind client ids without an owner to the first user who extends them.
@@ -164,13 +188,6 @@ class Gate:
         order = self._made()
         return index_stats(order.index, order)
 
-    def _trust(self, update: bytes, owner: int) -> Verdict:
-        parsed = read_update(update, self._limits, whole=True, values=False)
-        self._adopt(parsed, owner)
-        order = self._made()
-        admission = Admission(order.index, order, self._rules, self._limits, parsed, owner, None)
-        return admission.run(self._users, whole=True)
-
     def owner(self, client: int) -> str | None:
         """The user whose devices extend `client`; None while nothing of it is known."""
         runs = self._runs_of(client)
@@ -180,12 +197,13 @@ class Gate:
         runs = self._runs_of(client)
         return 0 if runs is None else runs.next
 
-    def knows_clients_of(self, update: bytes) -> bool:
-        """Whether something is known of every client id that extends the document in `update`."""
-        parsed = read_update(update, self._limits, whole=True, values=False)
-        return all(
-            self._runs_of(section.client) is not None for section in parsed.sections if section.structs
-        )
+    def is_new(self, client: int) -> bool:
+        """Whether nothing is known of a client id."""
+        return self._runs_of(client) is None
+
+    def knows_clients_of(self, parsed: ParsedUpdate) -> bool:
+        """Whether something is known of every client id that extends the document in an update."""
+        return not any(self.is_new(section.client) for section in parsed.sections if section.structs)
 
     def clocks(self) -> dict[int, int]:
         """Client id -> the clock it writes next."""

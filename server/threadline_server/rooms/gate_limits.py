@@ -19,7 +19,7 @@ class GateLimits:
 
     max_whole_deletes: int = 1_000_000
     max_new_clients: int = 256
-    """Client ids one update may introduce: each page load offline makes one."""
+    """Client ids that nothing is known of and one update begins: each page load offline makes one."""
 
     max_clients: int = 65_536
     """Client ids of one document. Each stays in its state vector for ever."""
@@ -42,6 +42,10 @@ class GateLimits:
     max_list_steps: int = 100_000
     """Pieces of lists that one update may make the gate pass by, to find where concurrent ones belong. Each
     costs some 0.1 us; honest devices cause a few hundred."""
+
+    max_struct_steps: int = 10_000
+    """The same for one of its structs, which nothing else is done in between: it takes a millisecond, and the
+    document library takes another one."""
 
     max_clock: int = MAX_CLOCK
 

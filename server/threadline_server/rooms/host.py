@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,9 @@ from pycrdt import Doc
 from threadline.changed import Changed
 from threadline.document.judgement import RuleBook
 from threadline_server.backplane.base import Backplane, DocumentName
-from threadline_server.rooms.draft import Created
 from threadline_server.rooms.options import RoomOptions
+from threadline_server.rooms.turns import Turns
+from threadline_server.rooms.verdict import Created
 from threadline_server.telemetry.histogram import LATENCIES_S, SIZES, Histogram
 from threadline_server.telemetry.tracing import Tracing
 
@@ -38,6 +39,7 @@ class Counts:
     caught_up: int = 0
     recoveries: int = 0
     second_looks: int = 0
+    long_hearings: int = 0
     presence_delayed: int = 0
     compactions: int = 0
     compaction_failures: int = 0
@@ -77,13 +79,14 @@ class Host:
     """One per node, shared by its rooms.
 
     rules:       the write rules of a document
-    mark_dirty:  flush this room at the end of the loop turn
+    mark_dirty:  flush this room at the end of the loop turn, or in line where that is whence it was dirtied
     spawn:       run something for a room that outlives the call, within the node's task group
     long:        the tail of this room's log asks for a new base
     closed:      the room serves nobody any more
     report:      log a failure with the document it befell
     progress:    notified when something of a closed room became durable
     on_created:  entries that devices created are taken by the log (a hint for runs)
+    turns:       who has the loop next
     waiting:     entries of a document that are still there for somebody to act on; `on_created` hears of them
                  again in every round, since who was told may have died with the news
     """
@@ -98,9 +101,10 @@ class Host:
     long: Callable[[Room], None]
     closed: Callable[[Room], None]
     report: Callable[[str, DocumentName, BaseException], None]
-    on_created: Callable[[DocumentName, Sequence[Created]], None]
-    waiting: Callable[[DocumentName, Doc[Any]], Sequence[Created]]
+    on_created: Callable[[DocumentName, Created], None]
+    waiting: Callable[[DocumentName, Doc[Any]], Created]
     progress: Changed = field(default_factory=Changed)
+    turns: Turns = field(default_factory=Turns)
     counts: Counts = field(default_factory=Counts)
     timings: Timings = field(default_factory=Timings)
     tracing: Tracing | None = None

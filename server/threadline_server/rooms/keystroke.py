@@ -15,7 +15,7 @@ from threadline_server.backplane.base import ClockRange
 from threadline_server.rooms.gate_limits import MAX_CLOCK
 from threadline_server.rooms.item_index import LEAF, ORDERED_LIST, ClientRuns, ItemIndex
 from threadline_server.rooms.list_order import NO_PIECE, NOBODY, ListOrder
-from threadline_server.rooms.verdict import Verdict
+from threadline_server.rooms.verdict import NOTHING_CREATED, Verdict
 
 _STRING_AFTER: Final = 0x84  # a string with an origin
 _STRING_BETWEEN: Final = 0xC4  # and a right origin
@@ -69,7 +69,7 @@ def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor
     if packed & _SIZE_MASK == 0 or size == 0 or at + size != end:
         return None
     clocks = _take_string(index, order, data, at, runs, right_client, right_clock)
-    return None if clocks is None else Verdict(data, (clocks,), False, (), right_at, size_at, at)
+    return None if clocks is None else Verdict(data, (clocks,), False, NOTHING_CREATED, right_at, size_at, at)
 
 
 def _uint_at(data: bytes, at: int) -> int:

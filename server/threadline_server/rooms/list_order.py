@@ -61,6 +61,7 @@ class ListOrder:
         "index",
         "journal",
         "lengths",
+        "most_steps",
         "moved",
         "nexts",
         "origin_clients",
@@ -83,6 +84,7 @@ class ListOrder:
         self.right_clocks: Column = array("I", (0,))
         self.moved: Arrival | None = None
         self.steps: int = 0
+        self.most_steps: int = 0
         self._mark: int = 1
 
     def begin(self) -> None:
@@ -112,7 +114,8 @@ class ListOrder:
         PLACED where they say. MOVED where they were never neighbours: then it is placed where a Yjs that
         knows no more than this puts it, and `moved` has its neighbours there, which all replicas place it
         between. A redo inside something that was itself brought back can be like that. TOO_FAR where `steps`,
-        which every piece that is passed by costs one of, ran out; it is placed anywhere then.
+        which every piece that is passed by costs one of, ran out, or `most_steps` of them did; it is placed
+        anywhere then, and `steps` is below zero.
         """
         index = self.index
         head = index.type_heads[type_id]
@@ -140,7 +143,12 @@ class ListOrder:
             NOBODY if right is None else right.number,
             right_clock,
         )
-        return self._integrate(type_id, arrival, origin, right)
+        spared = max(self.steps - self.most_steps, 0)
+        self.steps -= spared
+        placed = self._integrate(type_id, arrival, origin, right)
+        if self.steps >= 0:
+            self.steps += spared
+        return placed
 
     def _order(self, type_id: int, head: int) -> None:
         """Begin a chain with the one run of units that the list has had."""
@@ -312,22 +320,30 @@ class ListOrder:
         self.moved = arrival
 
     def _pass_by(self, arrival: Arrival, before: int, here: int, after: int) -> int:
-        """The piece to follow, past what others wrote at the same place."""
+        """The piece to follow, past what others wrote at the same place.
+
+        Pieces that are passed by are numbered; those that still conflict are the ones after `settled`.
+        """
         clients = self.index.clients
         client = arrival.runs.client
-        seen: set[int] = set()
-        conflicting: set[int] = set()
+        passed: dict[int, int] = {}
+        number = 0
+        settled = 0
+        last_origin = NOBODY
+        last_clock = 0
+        its_number = 0  # of the piece that has the last origin
         while here != after and here != NO_PIECE:
             self.steps -= 1
             if self.steps < 0:
                 break
-            seen.add(here)
-            conflicting.add(here)
+            number += 1
+            passed[here] = number
             its_origin = self.origin_clients[here]
-            if its_origin == arrival.origin_client and self.origin_clocks[here] == arrival.origin_clock:
+            its_clock = self.origin_clocks[here]
+            if its_origin == arrival.origin_client and its_clock == arrival.origin_clock:
                 if clients[self.clients[here]].client < client:
                     before = here
-                    conflicting.clear()
+                    settled = number
                 elif (
                     self.right_clients[here] == arrival.right_client
                     and self.right_clocks[here] == arrival.right_clock
@@ -336,12 +352,15 @@ class ListOrder:
             elif its_origin == NOBODY:
                 break
             else:
-                its_piece = self.piece_at(clients[its_origin], self.origin_clocks[here])
-                if its_piece not in seen:
+                if its_origin != last_origin or its_clock != last_clock:
+                    last_origin = its_origin
+                    last_clock = its_clock
+                    its_number = passed.get(self.piece_at(clients[its_origin], its_clock), 0)
+                if its_number == 0:
                     break
-                if its_piece not in conflicting:
+                if its_number <= settled:
                     before = here
-                    conflicting.clear()
+                    settled = number
             here = self.nexts[here]
         return before
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
@@ -12,17 +11,21 @@ from threadline.document.judgement import RuleBook
 from threadline.errors import ProtocolError, StoreError
 from threadline.ids import SERVER_USER
 from threadline.protocol.varint import Reader, encode_uint
-from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, Position, Stored
+from threadline_server.backplane.base import Damaged, DocumentName, Entry, LoggedTurn, Position, Stored
 from threadline_server.rooms.gate import NO_OWNER, Gate
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.stamper import highest_in_document
 from threadline_server.rooms.stamps import highest_seq
+from threadline_server.rooms.trust import Trust
+from threadline_server.rooms.turns import Slice
+from threadline_server.rooms.update_writer import Parts
 
 INDEX_VERSION = 2
 UNBOUND_VERSION = 1  # said nothing of its base
 _LARGE_BYTES = 256 * 1024
-_AT_ONCE_S = 0.005
+_LARGE_UPDATE_BYTES = 16 * 1024
+"""What is larger may take the gate and the document library more than a millisecond."""
 
 
 @dataclass(slots=True)
@@ -52,19 +55,19 @@ async def load(host: Host, name: DocumentName) -> Loaded:
     async with asyncio.timeout(host.options.load_timeout_s):
         stored = await host.backplane.load(name)
     try:
-        return await _build(stored, host.rules(name), host.options.recent_bytes)
+        return await _build(host, stored, host.rules(name))
     except ProtocolError as error:
         raise Damaged(f"What is stored of {name} cannot be read: {error.message}") from error
 
 
-async def _build(stored: Stored, rules: RuleBook, recent_limit: int) -> Loaded:
+async def _build(host: Host, stored: Stored, rules: RuleBook) -> Loaded:
     gate, highest = await _gate_of_base(stored, rules)
     replica = Replica()
     if stored.base is not None:
         replica.start_with(stored.base)
         if highest is None:
             highest = highest_in_document(replica.document())
-    highest = max(highest or 0, await _add_turns(gate, replica, stored.tail, recent_limit))
+    highest = max(highest or 0, await _Tail(host, gate, replica).add(stored.tail))
     return Loaded(
         lineage=stored.lineage,
         replica=replica,
@@ -77,24 +80,57 @@ async def _build(stored: Stored, rules: RuleBook, recent_limit: int) -> Loaded:
     )
 
 
-async def _add_turns(gate: Gate, replica: Replica, turns: Iterable[LoggedTurn], recent_limit: int) -> int:
-    """Add a tail, letting the loop turn now and then. Gives back the highest number stamped in it."""
-    highest = 0
-    ready: list[bytes] = []
-    started = time.perf_counter()
-    for logged in turns:
-        for entry in logged.turn.entries:
-            gate.trust(entry.update, entry.user)
-            ready.append(entry.update)
+class _Tail:
+    """Adds a tail to what was made of the base, a little at a time and in line: others do not wait for it."""
+
+    def __init__(self, host: Host, gate: Gate, replica: Replica) -> None:
+        self._recent_limit = host.options.recent_bytes
+        self._slice = Slice(host.turns)
+        self._gate = gate
+        self._replica = replica
+
+    async def add(self, tail: Iterable[LoggedTurn]) -> int:
+        """Gives back the highest number stamped in it."""
+        highest = 0
+        ready: list[bytes] = []
+        for entry in (entry for logged in tail for entry in logged.turn.entries):
+            if len(entry.update) > _LARGE_UPDATE_BYTES:
+                self._replica.integrate(ready, self._recent_limit)
+                ready = []
+                await self._add_large(entry)
+            else:
+                self._gate.trust(entry.update, entry.user)
+                ready.append(entry.update)
             if entry.user == SERVER_USER:
                 highest = max(highest, highest_seq(entry.update))
-        if time.perf_counter() - started > _AT_ONCE_S:
-            replica.integrate(ready, recent_limit)
-            ready = []
-            await asyncio.sleep(0)
-            started = time.perf_counter()
-    replica.integrate(ready, recent_limit)
-    return highest
+            if self._slice.over:
+                self._replica.integrate(ready, self._recent_limit)
+                ready = []
+                await self._slice.next()
+        self._replica.integrate(ready, self._recent_limit)
+        return highest
+
+    async def _add_large(self, entry: Entry) -> None:
+        trust = Trust(self._gate, entry.update, entry.user)
+        while not trust.advance(self._slice.until_ns):
+            await self._slice.next()
+        assert trust.verdict is not None
+        parts = trust.verdict.parts
+        if parts is None:
+            self._replica.integrate([entry.update], self._recent_limit)
+        else:
+            await self._integrate(parts)
+            self._replica.note([entry.update], self._recent_limit)
+        while not trust.parsed.let_go(self._slice.until_ns):
+            await self._slice.next()
+
+    async def _integrate(self, parts: Parts) -> None:
+        part = parts.next()
+        while part is not None:
+            self._replica.integrate_part(part)
+            if self._slice.over:
+                await self._slice.next()
+            part = parts.next()
 
 
 async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int | None]:

@@ -16,7 +16,7 @@ class RoomOptions:
     """Turns in the tail that ask for a new base."""
 
     compact_bytes: int = 4 * MIB
-    """Bytes in the tail that ask for a new base; for a large base a tenth of it, which amortises the cost."""
+    """Bytes in the tail that ask for a new base; of a large document as many as its base has."""
 
     compact_on_unload_turns: int = 50
     """A room that unloads with a longer tail leaves a new base behind, so that the next load is quick."""

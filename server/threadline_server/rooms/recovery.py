@@ -32,13 +32,13 @@ class Recovery(Interlude):
 
     __slots__ = ("_error", "_lost_fence", "_withdrawn")
 
-    def __init__(self, room: Room, error: AppendRefused, before: Interlude | None) -> None:
-        super().__init__(room, before)
+    def __init__(self, room: Room, error: AppendRefused) -> None:
+        super().__init__(room)
         in_flight = room.log.tail.in_flight
         self._error = error
         self._lost_fence = in_flight.fence if in_flight and isinstance(error, StaleFence) else None
         self._withdrawn = room.log.tail.withdraw()
-        room.log.untrusted = []
+        room.log.set_gate_aside()
         room.host.counts.recoveries += 1
 
     async def run(self) -> None:
@@ -69,7 +69,6 @@ class Recovery(Interlude):
     def _resume(self, loaded: Loaded) -> None:
         room = self._room
         room.reload(loaded)
-        room.interlude = None
         for draft in self._withdrawn:
             self._judge_again(draft)
         self.end()

@@ -22,9 +22,8 @@ from threadline.ids import split_document_name
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import Backplane, Damaged, DocumentName, Fence
 from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
-from threadline_server.rooms.draft import Created, Outgoing
 from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
-from threadline_server.rooms.flush_pace import SPACING_S, FlushPace
+from threadline_server.rooms.flushes import Flushes
 from threadline_server.rooms.host import Counts, Host
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.loading import Loaded, load
@@ -32,21 +31,21 @@ from threadline_server.rooms.local_replica import LocalReplica, free_client
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.quarantine import Quarantine
 from threadline_server.rooms.room import Room
-from threadline_server.rooms.turn_trace import TurnTrace
+from threadline_server.rooms.turns import Slice
+from threadline_server.rooms.verdict import NOTHING_CREATED, Created
 from threadline_server.telemetry.histogram import Histogram
 from threadline_server.telemetry.tracing import Tracing
 
 _EPOCH_BYTES = 16
-_ROOMS_AT_ONCE = 500
 
 
-def _ignore(document: DocumentName, created: Sequence[Created]) -> None:
+def _ignore(document: DocumentName, created: Created) -> None:
     """Nobody wants hints."""
 
 
-def _nothing(document: DocumentName, doc: Doc[Any]) -> Sequence[Created]:
+def _nothing(document: DocumentName, doc: Doc[Any]) -> Created:
     """Nothing waits for anybody."""
-    return ()
+    return NOTHING_CREATED
 
 
 def _silent(message: str, document: DocumentName, error: BaseException) -> None:
@@ -68,8 +67,8 @@ class Rooms:
         *,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         now_s: Callable[[], float] = time.monotonic,
-        on_created: Callable[[DocumentName, Sequence[Created]], None] = _ignore,
-        waiting: Callable[[DocumentName, Doc[Any]], Sequence[Created]] = _nothing,
+        on_created: Callable[[DocumentName, Created], None] = _ignore,
+        waiting: Callable[[DocumentName, Doc[Any]], Created] = _nothing,
         report: Callable[[str, DocumentName, BaseException], None] = _silent,
         marks: LoadMarks | None = None,
         rules: RuleBook = SESSION_RULES,
@@ -81,7 +80,7 @@ class Rooms:
             rules=partial(_rules_of, rules),
             now_ms=now_ms,
             now_s=now_s,
-            mark_dirty=self._mark_dirty,
+            mark_dirty=lambda room: self._flushes.mark(room),
             spawn=self._spawn,
             long=self._compact_soon,
             closed=self._forget,
@@ -93,8 +92,7 @@ class Rooms:
         )
         self._rooms: dict[DocumentName, Room] = {}
         self._loading: dict[DocumentName, asyncio.Future[Room]] = {}
-        self._dirty: list[Room] = []
-        self._pace = FlushPace(now_s)
+        self._flushes = Flushes(self.host)
         self._tasks: asyncio.TaskGroup | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._marks = marks
@@ -175,6 +173,7 @@ class Rooms:
         if fence is not None:
             await room.catch_up()
             room = await self.open(document)  # it may have ended meanwhile
+            room.log.finish_integration()
         client = free_client(room, actor) if client_id is None else client_id
         replica = LocalReplica(room, actor, client, fence)
         try:
@@ -207,35 +206,8 @@ class Rooms:
         }
 
     def flush(self) -> None:
-        """Hand the turns of all dirty rooms to the log in one call, then tell members who came and went."""
-        dirty, self._dirty = self._dirty, []
-        appends = []
-        for room in dirty:
-            room.dirty = False
-            outgoing = room.log.next_append()
-            if outgoing is not None:
-                appends.append(outgoing)
-        if appends:
-            self._note_flush(appends)
-            self.host.backplane.append(appends)
-        for room in dirty:
-            room.presence.flush(room.seats.values())
-
-    def _note_flush(self, appends: Sequence[Outgoing]) -> None:
-        self.host.counts.flushes += 1
-        self.host.timings.flush_turns.observe(len(appends))
-        self._pace.note([outgoing.document for outgoing in appends])
-        appends[0].handed_s = self.host.now_s()
-        if self.host.tracing is not None:
-            appends[0].trace = TurnTrace(self.host.tracing)
-
-    def _mark_dirty(self, room: Room) -> None:
-        if not self._dirty:
-            if self._pace.spaced:
-                self._loop.call_later(SPACING_S, self.flush)
-            else:
-                self._loop.call_soon(self.flush)
-        self._dirty.append(room)
+        """Hand the turns of all dirty rooms to the log."""
+        self._flushes.flush()
 
     # loading
 
@@ -324,15 +296,18 @@ class Rooms:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """One round over all rooms, a few at a time."""
-        rooms = tuple(self._rooms.values())
-        for start in range(0, len(rooms), _ROOMS_AT_ONCE):
-            for room in rooms[start : start + _ROOMS_AT_ONCE]:
-                self._sweep_one(room)
-            await asyncio.sleep(0)
+        """One round over all rooms, a little at a time. One that is unloaded is let go of before the next."""
+        slice_ = Slice(self.host.turns)
+        for name in tuple(self._rooms):
+            self._sweep_one(name)
+            if slice_.over:
+                await slice_.next()
 
-    def _sweep_one(self, room: Room) -> None:
+    def _sweep_one(self, name: DocumentName) -> None:
         """What nobody foresaw ends this room, to be loaded again, and not the node."""
+        room = self._rooms.get(name)
+        if room is None:
+            return
         try:
             room.sweep()
             self._unload_if_idle(room)
@@ -349,7 +324,8 @@ class Rooms:
         options = self.host.options
         if not room.is_idle(self.host.now_s() - options.grace_s):
             return
-        if is_worth_it_at_unload(room):
+        log = room.log
+        if is_worth_it_at_unload(options, log.base_bytes, log.tail_turns, log.tail_bytes):
             self._spawn(compact(room))
         room.close(close_codes.NORMAL)
 

@@ -26,6 +26,12 @@ _AT_ONCE: Final = 64
 it the square of their number where they are values of a list: 0.8 s for 5,000, and 5 ms in parts.
 """
 
+_MANY_RECENT: Final = 1_000
+_BYTES_OF_A_RECENT: Final = 2_048
+"""More updates may follow an encoding that is large: a device has taken as long for so many bytes of it as it
+takes for one of them.
+"""
+
 _KEPT_SWEEPS = 4
 """Rounds that an unused encoding is kept: encoding 10,000 messages takes some 20 ms, loading them gave it for
 free.
@@ -94,6 +100,15 @@ class Replica:
             for first in range(0, len(updates), _AT_ONCE):
                 self._apply(updates[first : first + _AT_ONCE])
         self._state_vector = self._level = self._clocks = None
+        self.note(updates, recent_limit)
+
+    def integrate_part(self, part: bytes) -> None:
+        """Apply a part of what is to be noted with `note` when all of it was. Raises as `integrate`."""
+        self._apply((part,))
+        self._state_vector = self._level = self._clocks = None
+
+    def note(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
+        """These were integrated part by part."""
         if self._complete is not None:
             self._remember(updates, recent_limit)
 
@@ -114,9 +129,15 @@ class Replica:
             transaction.drop()
 
     def _remember(self, updates: Sequence[bytes], limit: int) -> None:
+        """An encoding is of use until much follows it: as many bytes as it has, since a large one takes long
+        to make, but not as many updates as would take a device longer.
+        """
+        assert self._complete is not None
         self._recent.extend(updates)
         self._recent_bytes += sum(map(len, updates))
-        if self._recent_bytes > limit:
+        size = len(self._complete)
+        many = max(_MANY_RECENT, size // _BYTES_OF_A_RECENT)
+        if self._recent_bytes > limit and (self._recent_bytes > size or len(self._recent) > many):
             self._forget()
 
     def _forget(self) -> None:
@@ -133,8 +154,11 @@ class Replica:
             self._level = self._clocks = None
 
     def encode(self) -> bytes:
-        """The whole document as one update."""
-        return self.update_from(b"\x00")
+        """The whole document as one update. It is kept for a while, for who comes with nothing."""
+        encoded = self.update_from(b"\x00")
+        self._forget()
+        self._complete = encoded
+        return encoded
 
     def state_vector(self) -> bytes:
         if self._state_vector is None:
@@ -175,7 +199,8 @@ class Replica:
 
     def _everything(self) -> Difference:
         if self._complete is None:
-            self._complete = self.encode()
+            self.encode()
+        assert self._complete is not None
         return Difference(self._complete, tuple(self._recent), self._frames)
 
     def update_from(self, state_vector: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter_ns
 from typing import Any
 
 from pycrdt import Doc
@@ -18,6 +19,7 @@ from threadline.errors import LimitExceeded, ProtocolError, Refused
 from threadline.protocol import close_codes
 from threadline.protocol.awareness import EMPTY_AWARENESS
 from threadline.protocol.close_codes import CloseCode
+from threadline.protocol.sync import EMPTY_UPDATE
 from threadline_server.backplane.base import (
     AppendRefused,
     DocumentName,
@@ -29,9 +31,11 @@ from threadline_server.backplane.base import (
 from threadline_server.rooms.catching_up import joined, step2_frames, update_frames
 from threadline_server.rooms.contributor import Contributor, Witness
 from threadline_server.rooms.fan_out import fan_out
+from threadline_server.rooms.hearing import Hearing
 from threadline_server.rooms.host import Host
-from threadline_server.rooms.interlude import Interlude
+from threadline_server.rooms.interlude import Interlude, Waiting
 from threadline_server.rooms.loading import Loaded
+from threadline_server.rooms.long_hearing import LongHearing
 from threadline_server.rooms.member import Member
 from threadline_server.rooms.node_presence import NodePresence
 from threadline_server.rooms.recovery import Recovery
@@ -55,7 +59,7 @@ class Room:
     interlude:        what waits while nothing is judged, None otherwise
     idle_s:           since when nobody is here, None while somebody is
     closed:           why the room serves nobody any more
-    dirty:            a flush is due
+    dirty:            a flush is due at the end of the loop turn
     """
 
     __slots__ = (
@@ -154,11 +158,10 @@ class Room:
         """Nobody has been here since `since_s`, and everything is durable."""
         if self.idle_s is None or self.idle_s > since_s or self.interlude is not None or self.compacting:
             return False
-        return self.log.tail.durable
+        return self.log.tail.durable and self.log.settled
 
     def mark_dirty(self) -> None:
         if not self.dirty:
-            self.dirty = True
             self.host.mark_dirty(self)
 
     # coming and going
@@ -347,27 +350,57 @@ class Room:
         """
         if self.overfull(contributor):
             return
+        log = self.log
+        if update == EMPTY_UPDATE:
+            self._settle(contributor, whole=whole, gap=False)
+            return
+        actor = contributor.actor
+        verdict = log.gate.admit_keystroke(update, actor)
+        if verdict is not None:
+            self._settle(contributor, whole=whole, gap=log.accept(verdict, actor, contributor, fence))
+            return
+        heard = Waiting(contributor, update, whole, fence)
+        hearing: Hearing | None = None
+        error: Refused | ProtocolError | None = None
         try:
-            gap = self.log.contribute(contributor, contributor.actor, update, whole=whole, fence=fence)
-        except Refused as refused:
-            if at_head or not self._looks_again(contributor, update, whole=whole):
-                self._refuse(contributor, refused, whole=whole)
-            return
-        except ProtocolError as error:
+            hearing = log.hear(update, actor, whole=whole)
+            if not hearing.advance(perf_counter_ns() + self.host.turns.at_once_ns):
+                LongHearing(self, hearing, heard, at_head=at_head)
+                return
+        except (Refused, ProtocolError) as caught:
+            error = caught
+        self.conclude(hearing, heard, error, at_head=at_head)
+
+    def conclude(
+        self, hearing: Hearing | None, heard: Waiting, error: Refused | ProtocolError | None, *, at_head: bool
+    ) -> None:
+        """What follows from a hearing that is over; `error` is why nothing is taken, if so."""
+        contributor, whole = heard.contributor, heard.whole
+        if error is None:
+            assert hearing is not None and hearing.verdict is not None
+            gap = self.log.accept(hearing.verdict, contributor.actor, contributor, heard.fence)
+            self._settle(contributor, whole=whole, gap=gap)
+        elif isinstance(error, ProtocolError):
             self._expel_malformed(contributor, error)
-            return
+        elif at_head or not self._looks_again(hearing, heard):
+            self._refuse(contributor, error, whole=whole)
+
+    def _settle(self, contributor: Contributor, *, whole: bool, gap: bool) -> None:
         self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
         if isinstance(contributor, Seat) and (gap or self._gapped) and self.has(contributor):
             self._note_gap(contributor, gap=gap, whole=whole)
 
-    def _looks_again(self, contributor: Contributor, update: bytes, *, whole: bool) -> bool:
+    def _looks_again(self, hearing: Hearing | None, heard: Waiting) -> bool:
         """Whether the judgement waits until the log is read: client ids unknown here may be known there.
 
         Only a step 2 brings what others wrote.
         """
-        if not whole or not isinstance(contributor, Seat) or self.log.gate.knows_clients_of(update):
+        seat = heard.contributor
+        if hearing is None or not heard.whole or not isinstance(seat, Seat):
             return False
-        look = SecondLook(self, contributor, update)
+        if self.log.gate.knows_clients_of(hearing.parsed):
+            return False
+        look = SecondLook(self, seat, heard.update)
         self.interlude = look
         self.host.counts.second_looks += 1
         self.host.spawn(look.run())
@@ -375,12 +408,12 @@ class Room:
 
     def _refuse(self, contributor: Contributor, refused: Refused, *, whole: bool) -> None:
         self.host.counts.refused += 1
-        if not contributor.decline(whole=whole):
+        if self.has(contributor) and not contributor.decline(whole=whole):
             self.expel(contributor, close_codes.REPLICA_REJECTED, str(refused))
 
     def acknowledge(self, contributor: Contributor, count: int) -> None:
-        """Tell it of `count` messages once all that is here now is durable."""
-        if count and not self.log.tail.owe(contributor, count):
+        """Tell it of `count` messages once all that is here now is durable; who has left is told nothing."""
+        if count and not self.log.tail.owe(contributor, count) and self.has(contributor):
             contributor.acknowledge(count)
 
     def take_from(self, witness: Witness, update: bytes, fence: Fence | None) -> None:
@@ -506,7 +539,7 @@ class Room:
 
     def _tell_again(self) -> None:
         """Of what waits for somebody, until nothing does; then not before the next turn."""
-        if self.position == self._settled_at:
+        if self.position == self._settled_at or self.log.applying:
             return
         waiting = self.host.waiting(self.name, self.document())
         if waiting:
@@ -518,14 +551,13 @@ class Room:
         if isinstance(error, WrongLineage):
             self._deleted()
         elif self.closed is None:
-            recovery = Recovery(self, error, self.interlude)
+            recovery = Recovery(self, error)
             self.interlude = recovery
             self.host.spawn(recovery.run())
 
     def reload(self, loaded: Loaded) -> None:
         """Judge by a gate loaded anew, and catch up with the log as it was then."""
         log = self.log
-        missed, log.untrusted = log.untrusted or [], None
         log.use(loaded)
         if loaded.base_position > log.position:
             self._start_over(loaded)
@@ -533,9 +565,7 @@ class Room:
             for logged in loaded.tail:
                 log.arrive(logged)
         log.tail_turns, log.tail_bytes = loaded.tail_turns, loaded.tail_bytes
-        for logged in missed:
-            if logged.position > loaded.position:
-                log.trust(logged)
+        log.bring_gate_back()
 
     def _start_over(self, loaded: Loaded) -> None:
         """The log was cut past our position: take the loaded replica, and give members the difference."""

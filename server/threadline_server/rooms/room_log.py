@@ -6,6 +6,7 @@ The gate is ahead of the replica by what the log has not taken; the replica is t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter_ns
 from typing import Protocol
 
 from threadline.actors import Actor
@@ -25,13 +26,22 @@ from threadline_server.backplane.base import (
 from threadline_server.rooms.arrivals import Arrivals, TooFarAhead
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.draft import Outgoing
-from threadline_server.rooms.gate import Reserved, Verdict
+from threadline_server.rooms.hearing import Hearing, Reserved
 from threadline_server.rooms.host import Host
+from threadline_server.rooms.integration import Integration
 from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.stamper import Stamper
 from threadline_server.rooms.tail import Tail
+from threadline_server.rooms.turns import FOR_EVER
+from threadline_server.rooms.verdict import Verdict
 
-_TENTH = 10
+_BYTES_OF_A_TURN = 512
+"""A turn takes a load as long as so many bytes of a base, however small it is."""
+
+
+def tail_weight(turns: int, size: int) -> int:
+    """What a load makes of a tail, in bytes of a base that takes as long."""
+    return size + turns * _BYTES_OF_A_TURN
 
 
 class LogOwner(Protocol):
@@ -78,10 +88,12 @@ class RoomLog:
     tail_turns, tail_bytes: the log since its base, which has `base_bytes`
     new:                    nothing was ever written; the first turn begins with what the server writes
     reserved:               whose a client id is that has not written yet
-    untrusted:              turns that the gate is not to see while it is loaded anew, None otherwise
+    integration:            a large turn that the replica has in part, None otherwise
+    untrusted:              turns that the gate is not to see for now, None while it sees all
     """
 
     __slots__ = (
+        "_due",
         "_owner",
         "arrivals",
         "base_bytes",
@@ -89,6 +101,7 @@ class RoomLog:
         "gate",
         "gate_position",
         "host",
+        "integration",
         "lineage",
         "name",
         "new",
@@ -116,6 +129,8 @@ class RoomLog:
         self.reserved: Reserved | None = None
         self.untrusted: list[LoggedTurn] | None = None
         self.tail = Tail()
+        self.integration: Integration | None = None
+        self._due: list[LoggedTurn] = []
         self.arrivals = Arrivals(loaded.position, host.options.max_early_turns)
         self.lineage = loaded.lineage
         self.replica = loaded.replica
@@ -134,7 +149,12 @@ class RoomLog:
     def replace(self, loaded: Loaded) -> None:
         """Start over from what was loaded, which is ahead of the replica."""
         self.replica = loaded.replica
-        for logged in self.arrivals.skip_to(loaded.position):
+        passed = [*self._due, *self.arrivals.skip_to(loaded.position)]
+        if self.integration is not None:
+            passed.insert(0, self.integration.turn)
+            self.integration = None
+        self._due.clear()
+        for logged in passed:
             if logged.turn.epoch == self.epoch:
                 self.tail.applied()
 
@@ -149,12 +169,24 @@ class RoomLog:
         return self.arrivals.position
 
     @property
+    def settled(self) -> bool:
+        """The log has taken everything and the replica has it: gate and replica hold the same."""
+        return self.tail.settled and not self.applying and self.untrusted is None
+
+    @property
+    def applying(self) -> bool:
+        """The replica is not yet where `position` says."""
+        return self.integration is not None or bool(self._due)
+
+    @property
     def is_long(self) -> bool:
-        """The tail asks for a new base; that of a large one is a tenth of it, which amortises the cost."""
+        """The tail asks for a new base, which is made in one piece: of a large document not before the tail
+        weighs as much, so that all bases together cost what the last one does.
+        """
         options = self.host.options
         if self.tail_turns < options.compact_turns and self.tail_bytes < options.compact_bytes:
             return False
-        return self.tail_bytes * _TENTH >= self.base_bytes
+        return tail_weight(self.tail_turns, self.tail_bytes) >= self.base_bytes
 
     # into the log
 
@@ -174,6 +206,16 @@ class RoomLog:
         if update == EMPTY_UPDATE:
             return False
         verdict = self.gate.admit(update, actor, whole=whole, reserved=self.reserved)
+        return self.accept(verdict, actor, contributor, fence)
+
+    def hear(self, update: bytes, actor: Actor, *, whole: bool) -> Hearing:
+        """The hearing of what may be large; nothing else may be brought to the gate until it is over. Raises
+        a ProtocolError.
+        """
+        return Hearing(self.gate, update, actor, whole=whole, reserved=self.reserved)
+
+    def accept(self, verdict: Verdict, actor: Actor, contributor: Contributor, fence: Fence | None) -> bool:
+        """Put into the turn what the gate has let through just now; gives back what `contribute` does."""
         counts = self.host.counts
         if verdict.update is not None:
             self._draft(verdict, actor, contributor, fence)
@@ -184,19 +226,17 @@ class RoomLog:
         counts.gaps += verdict.gap
         return verdict.gap
 
-    def _draft(
-        self, verdict: Verdict, actor: Actor, contributor: Contributor | None, fence: Fence | None
-    ) -> None:
+    def _draft(self, verdict: Verdict, actor: Actor, contributor: Contributor, fence: Fence | None) -> None:
         assert verdict.update is not None
         now_ms = self.host.now_ms()
         if self.new:
             self.new = False
             self.tail.add(self.stamper.beginning(self.gate, now_ms), None, fence)
-        if verdict.text_at and contributor is not None:
+        if verdict.text_at:
             self.tail.type(verdict, contributor, actor, fence, now_ms)
         else:
             entry = Entry(actor.user, actor.role.value, verdict.ranges, verdict.update, now_ms)
-            self.tail.add(entry, contributor, fence, verdict.created)
+            self.tail.add(entry, contributor, fence, verdict.created, verdict.parts)
         if verdict.created:
             stamp = self.stamper.stamp(self.gate, verdict, now_ms)
             if stamp is not None:
@@ -248,17 +288,50 @@ class RoomLog:
             return
         try:
             for turn in self.arrivals.offer(logged):
-                self._apply(turn)
+                if turn.turn.epoch != self.epoch:
+                    self._let_trust(turn)  # before the replica has it: the gate reads it strictly
+                if self.integration is None:
+                    self._apply(turn)
+                else:
+                    self._due.append(turn)
         except (StoreError, ProtocolError, TooFarAhead) as error:
-            self._owner.log_failed(error)
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Nothing more is applied."""
+        self._owner.log_failed(error)
 
     def _apply(self, logged: LoggedTurn) -> None:
         turn = logged.turn
-        updates = [entry.update for entry in turn.entries]
         self.new = False
-        if turn.epoch != self.epoch:
-            self._let_trust(logged)  # before the replica has it: the gate reads it strictly
+        if turn.epoch == self.epoch:
+            parts = self.tail.next_to_apply().draft.parts
+            if parts is not None:
+                self.integration = Integration(self, logged, parts)
+                self.integration.take_turn(perf_counter_ns() + self.host.turns.at_once_ns)
+                return
+        updates = [entry.update for entry in turn.entries]
         self.replica.integrate(updates, self.host.options.recent_bytes)
+        self._applied(turn, updates)
+
+    def finish_integration(self) -> None:
+        """At once, for who has to see all that the log has."""
+        while self.integration is not None:
+            self.integration.take_turn(FOR_EVER)
+
+    def integrated(self) -> None:
+        """The replica has all of the turn in `integration`."""
+        assert self.integration is not None
+        turn = self.integration.turn.turn
+        self.integration = None
+        updates = [entry.update for entry in turn.entries]
+        self.replica.note(updates, self.host.options.recent_bytes)
+        self._applied(turn, updates)
+        while self._due and self.integration is None:
+            self._apply(self._due.pop(0))
+
+    def _applied(self, turn: Turn, updates: Sequence[bytes]) -> None:
+        """The replica has this turn: those who are here get it."""
         self.tail_turns += 1
         self.tail_bytes += sum(map(len, updates))
         self.host.counts.turns += 1
@@ -270,6 +343,19 @@ class RoomLog:
         else:
             self.host.counts.foreign_turns += 1
             self._owner.forward(updates, None)
+
+    def set_gate_aside(self) -> None:
+        """The gate is not to see turns of other nodes until it is brought back."""
+        self.untrusted = []
+
+    def bring_gate_back(self) -> None:
+        missed, self.untrusted = self.untrusted or [], None
+        try:
+            for logged in missed:
+                if logged.position > self.gate_position:
+                    self.trust(logged)
+        except ProtocolError as error:
+            self.fail(error)
 
     def _let_trust(self, logged: LoggedTurn) -> None:
         if self.untrusted is not None:

@@ -26,8 +26,7 @@ class SecondLook(Interlude):
     def __init__(self, room: Room, seat: Seat, update: bytes) -> None:
         super().__init__(room)
         self._seat = seat
-        room.log.tail.size += len(update)
-        self._waiting.append(Waiting(seat, update, whole=True, fence=None))
+        self._wait_first(Waiting(seat, update, whole=True, fence=None))
 
     async def run(self) -> None:
         """A recovery that begins meanwhile takes over what waits here, and has loaded all of the log."""
@@ -44,9 +43,7 @@ class SecondLook(Interlude):
 
     def end(self) -> None:
         """The first of what waits is what was refused; now its judgement stands."""
-        room = self._room
-        refused = self._waiting.pop(0)
-        room.log.tail.size -= len(refused.update)
-        if refused.contributor not in self.ended and room.has(refused.contributor):
-            room.take_in(refused.contributor, refused.update, whole=True, at_head=True)
+        refused = self._next()
+        if refused.contributor not in self.ended and self._room.has(refused.contributor):
+            self._room.take_in(refused.contributor, refused.update, whole=True, at_head=True)
         super().end()

@@ -35,7 +35,7 @@ class Stamper:
     def stamp(self, gate: Gate, verdict: Verdict, now_ms: int) -> Entry | None:
         """For the messages that `verdict` creates, in their order; the gate has it when it is given back."""
         assert verdict.update is not None
-        wanted = {key for root, key in verdict.created if root == MESSAGES}
+        wanted = set(verdict.created.get(MESSAGES, ()))
         messages = _created_maps(verdict.update, wanted) if wanted else []
         if not messages:
             return None

@@ -6,13 +6,14 @@ Bounded: above `pause_bytes` whoever writes is held, above `refuse_bytes` sent a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from threadline.actors import Actor
 from threadline_server.backplane.base import Entry, Fence
 from threadline_server.rooms.contributor import Contributor
-from threadline_server.rooms.draft import Created, Draft, Outgoing
-from threadline_server.rooms.verdict import Verdict
+from threadline_server.rooms.draft import Draft, Outgoing
+from threadline_server.rooms.update_writer import Parts
+from threadline_server.rooms.verdict import NOTHING_CREATED, Created, Verdict
 
 
 class Tail:
@@ -29,7 +30,7 @@ class Tail:
 
     @property
     def settled(self) -> bool:
-        """The log has taken everything and the replica has it: gate and replica hold the same."""
+        """The log has taken everything that was written here, and the replica has it."""
         return not self._drafts and not self._unapplied
 
     @property
@@ -46,10 +47,11 @@ class Tail:
         entry: Entry,
         sender: Contributor | None,
         fence: Fence | None = None,
-        created: Sequence[Created] = (),
+        created: Created = NOTHING_CREATED,
+        parts: Parts | None = None,
     ) -> None:
         """Put an accepted entry at the end."""
-        self._draft(fence).add(entry, sender, created)
+        self._draft(fence).add(entry, sender, created, parts)
         self.size += len(entry.update)
 
     def type(
@@ -87,6 +89,10 @@ class Tail:
             self.undurable = deque()
         self.undurable.append(outgoing)
         self._unapplied.append(outgoing)
+
+    def next_to_apply(self) -> Outgoing:
+        """What `applied` will give."""
+        return self._unapplied[0]
 
     def applied(self) -> Outgoing:
         """The oldest turn of ours that the replica does not have: it has it now."""

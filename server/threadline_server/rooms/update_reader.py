@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from time import perf_counter_ns
 from typing import Final, NoReturn
 
 from threadline.errors import ProtocolError
@@ -111,6 +112,10 @@ class Struct:
         self.plain: list[bool] | None = None
 
 
+_FREED_AT_ONCE: Final = 512
+"""Structs between two looks at the clock."""
+
+
 class Section:
     """The structs of one client id, in the order of their clocks."""
 
@@ -135,18 +140,23 @@ class ParsedUpdate:
         self.deletes: list[tuple[int, int, int]] = []
         self.ascending: bool = True
 
+    def let_go(self, until_ns: int) -> bool:
+        """Let go of what was read until about `until_ns` by `perf_counter_ns`, since so many objects take
+        milliseconds to be freed; whether that was the end.
+        """
+        for section in self.sections:
+            while section.structs:
+                del section.structs[-_FREED_AT_ONCE:]
+                if perf_counter_ns() > until_ns:
+                    return False
+        return True
+
 
 def read_update(data: bytes, limits: GateLimits, *, whole: bool = False, values: bool = True) -> ParsedUpdate:
     """Parse all of `data`. Raises MalformedUpdate. Without `values` they are checked but not kept."""
-    reader = UpdateReader(data, limits, values)
-    max_structs = limits.max_whole_structs if whole else limits.max_update_structs
-    max_deletes = limits.max_whole_deletes if whole else limits.max_update_deletes
-    parsed = ParsedUpdate(data)
-    reader.read_sections(parsed, max_structs)
-    reader.read_deletes(parsed, max_deletes)
-    if reader.position != reader.end:
-        malformed("bytes follow the delete set")
-    return parsed
+    reading = Reading(data, limits, whole=whole, values=values)
+    reading.advance(MAX_SAFE_INTEGER)
+    return reading.parsed
 
 
 def malformed(reason: str) -> NoReturn:
@@ -380,37 +390,7 @@ class UpdateReader:
 
     # structs
 
-    def read_sections(self, parsed: ParsedUpdate, max_structs: int) -> None:
-        sections = self.uint()
-        if sections * _LEAST_SECTION_BYTES > self.end - self.position:
-            malformed("the update ends early")
-        total = 0
-        seen: set[int] = set()
-        for _ in range(sections):
-            count = self.uint()
-            total += count
-            if total > max_structs:
-                malformed("the update has too many structs")
-            client = self.uint()
-            if client in seen:
-                malformed("a client id has two sections")
-            seen.add(client)
-            parsed.sections.append(self._section(client, count))
-
-    def _section(self, client: int, count: int) -> Section:
-        clock = self.uint()
-        section = Section(client)
-        structs = section.structs
-        max_clock = self.limits.max_clock
-        for _ in range(count):
-            item = self._struct(client, clock)
-            clock += item.length
-            if clock > max_clock:
-                malformed("a clock is out of bounds")
-            structs.append(item)
-        return section
-
-    def _struct(self, client: int, clock: int) -> Struct:
+    def struct(self, client: int, clock: int) -> Struct:
         start = self.position
         info = self.byte()
         ref = info & 0x1F
@@ -519,27 +499,129 @@ class UpdateReader:
             self.short_text(self.limits.max_name_chars, "a node's name")
         item.type_kind = kind
 
-    # deletes
 
-    def read_deletes(self, parsed: ParsedUpdate, max_deletes: int) -> None:
-        clients = self.uint()
-        max_clock = self.limits.max_clock
-        deletes = parsed.deletes
-        for _ in range(clients):
-            client = self.uint()
-            count = self.uint()
-            if len(deletes) + count > max_deletes:
-                malformed("the update deletes too many ranges")
-            least = 0
-            for _ in range(count):
-                clock = self.uint()
-                length = self.uint()
-                if length == 0 or clock + length > max_clock:
-                    malformed("a deletion is out of bounds")
-                if clock < least:
-                    parsed.ascending = False
-                least = clock
-                deletes.append((client, clock, length))
+class Reading:
+    """Reads an update so many structs and deletions at a time; `parsed` is whole once `advance` says so."""
+
+    __slots__ = (
+        "_client",
+        "_clients_left",
+        "_clock",
+        "_least",
+        "_max_deletes",
+        "_max_structs",
+        "_ranges_left",
+        "_reader",
+        "_sections_left",
+        "_seen",
+        "_structs",
+        "_structs_left",
+        "_total",
+        "parsed",
+    )
+
+    def __init__(self, data: bytes, limits: GateLimits, *, whole: bool = False, values: bool = True) -> None:
+        """Raises MalformedUpdate, as `advance` does."""
+        reader = UpdateReader(data, limits, values)
+        self.parsed: ParsedUpdate = ParsedUpdate(data)
+        self._reader: UpdateReader = reader
+        self._max_structs: int = limits.max_whole_structs if whole else limits.max_update_structs
+        self._max_deletes: int = limits.max_whole_deletes if whole else limits.max_update_deletes
+        self._sections_left: int = reader.uint()
+        if self._sections_left * _LEAST_SECTION_BYTES > reader.end - reader.position:
+            malformed("the update ends early")
+        self._seen: set[int] = set()
+        self._total: int = 0
+        self._structs: list[Struct] = []
+        self._structs_left: int = 0
+        self._client: int = -1
+        self._clock: int = 0
+        self._clients_left: int = -1  # of the delete set, which is not begun
+        self._ranges_left: int = 0
+        self._least: int = 0
+
+    def advance(self, count: int) -> bool:
+        """Read about `count` more; whether that was the end."""
+        while count > 0:
+            if self._structs_left:
+                count -= self._read_structs(count)
+            elif self._sections_left:
+                self._begin_section()
+            elif self._ranges_left:
+                count -= self._read_ranges(count)
+            elif self._clients_left < 0:
+                self._clients_left = self._reader.uint()
+            elif self._clients_left:
+                self._begin_client()
+                count -= 1
+            else:
+                if self._reader.position != self._reader.end:
+                    malformed("bytes follow the delete set")
+                return True
+        return False
+
+    def _begin_section(self) -> None:
+        reader = self._reader
+        self._sections_left -= 1
+        self._structs_left = reader.uint()
+        self._total += self._structs_left
+        if self._total > self._max_structs:
+            malformed("the update has too many structs")
+        client = self._client = reader.uint()
+        if client in self._seen:
+            malformed("a client id has two sections")
+        self._seen.add(client)
+        self._clock = reader.uint()
+        section = Section(client)
+        self._structs = section.structs
+        self.parsed.sections.append(section)
+
+    def _read_structs(self, most: int) -> int:
+        """How many were read."""
+        reader = self._reader
+        client = self._client
+        clock = self._clock
+        structs = self._structs
+        max_clock = reader.limits.max_clock
+        count = min(self._structs_left, most)
+        for _ in range(count):
+            item = reader.struct(client, clock)
+            clock += item.length
+            if clock > max_clock:
+                malformed("a clock is out of bounds")
+            structs.append(item)
+        self._clock = clock
+        self._structs_left -= count
+        return count
+
+    def _begin_client(self) -> None:
+        reader = self._reader
+        self._clients_left -= 1
+        self._client = reader.uint()
+        self._ranges_left = reader.uint()
+        self._least = 0
+        if len(self.parsed.deletes) + self._ranges_left > self._max_deletes:
+            malformed("the update deletes too many ranges")
+
+    def _read_ranges(self, most: int) -> int:
+        """How many were read."""
+        reader = self._reader
+        parsed = self.parsed
+        max_clock = reader.limits.max_clock
+        least = self._least
+        count = min(self._ranges_left, most)
+        for _ in range(count):
+            clock = reader.uint()
+            length = reader.uint()
+            if length == 0 or clock + length > max_clock:
+                malformed("a deletion is out of bounds")
+            if clock < least:
+                parsed.ascending = False
+            least = clock
+            parsed.deletes.append((self._client, clock, length))
+        self._least = least
+        self._ranges_left -= count
+        return count
 
 
 def _no_constant(name: str) -> NoReturn:

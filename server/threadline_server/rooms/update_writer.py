@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from threadline.protocol.varint import encode_uint
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
@@ -35,6 +36,38 @@ class Accepted:
         self.data_start: int = 0
         self.data_end: int = 0
         self.changes: list[tuple[int, int, bytes]] = []
+
+
+PIECE_STRUCTS: Final = 64
+MANY_PIECES: Final = 4
+"""Of so many pieces an update is also given in parts."""
+
+
+class Parts:
+    """What was accepted, as updates of some structs each that say the same one after the other: an update
+    that is large keeps the document library busy for as long as it is large.
+    """
+
+    __slots__ = ("_at", "_data", "_deletes", "_pieces")
+
+    def __init__(
+        self, data: bytes, pieces: Sequence[Accepted], deletes: Sequence[tuple[int, int, int]]
+    ) -> None:
+        """`pieces` come in the order in which each has what it refers to."""
+        self._data: bytes = data
+        self._pieces: Sequence[Accepted] = pieces
+        self._deletes: Sequence[tuple[int, int, int]] = deletes
+        self._at: int = 0
+
+    def next(self) -> bytes | None:
+        """The next part; None after the last."""
+        at = self._at
+        self._at += 1
+        if at < len(self._pieces):
+            return write_update(self._data, self._pieces[at : at + 1], ())
+        if at == len(self._pieces) and self._deletes:
+            return write_update(self._data, (), self._deletes)
+        return None
 
 
 def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tuple[int, int, int]]) -> bytes:

@@ -18,8 +18,8 @@ from threadline.agents.agent import Agent
 from threadline.errors import ConfigurationError, SessionDeleted, SessionError, SessionNotFound, StoreError
 from threadline.ids import SessionId, split_document_name
 from threadline_server.backplane.base import Backplane, DocumentName, RunHint, SessionQuery
-from threadline_server.rooms.draft import Created
 from threadline_server.rooms.registry import Rooms
+from threadline_server.rooms.verdict import NOTHING_CREATED, Created
 from threadline_server.runs.options import RunOptions
 from threadline_server.runs.session_work import UNFINISHED, Answered, Workshop, unheard, work_on
 from threadline_server.runs.webhooks import Tell, tell_nobody
@@ -106,7 +106,7 @@ class Worker:
             finally:
                 self._tasks = None
 
-    def created(self, document: DocumentName, created: Sequence[Created]) -> None:
+    def created(self, document: DocumentName, created: Created) -> None:
         """Entries of a document of this node were taken by the log; called by its rooms."""
         if asks(created):
             session, companion_of = split_document_name(document)
@@ -190,16 +190,17 @@ class Worker:
                 self.wake(record.id)
 
 
-def undecided(document: DocumentName, doc: Doc[Any]) -> list[Created]:
+def undecided(document: DocumentName, doc: Doc[Any]) -> Created:
     """The intents of a document that nobody has decided yet."""
     if split_document_name(document)[1] is not None:
-        return []
-    return [(INTENTS, intent) for intent in doc.get(INTENTS, type=Map)]
+        return NOTHING_CREATED
+    intents = list(doc.get(INTENTS, type=Map))
+    return {INTENTS: intents} if intents else NOTHING_CREATED
 
 
-def asks(created: Sequence[Created]) -> bool:
+def asks(created: Created) -> bool:
     """Whether there is something to decide among what devices created."""
-    return any(root == INTENTS for root, _ in created)
+    return INTENTS in created
 
 
 async def hint_at(backplane: Backplane, document: DocumentName) -> None:

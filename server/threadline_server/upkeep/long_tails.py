@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from threadline.errors import SessionError, StoreError
 from threadline.ids import SessionId
-from threadline_server.backplane.base import Backplane, DocumentName, SessionQuery
+from threadline_server.backplane.base import Backplane, DocumentName, SessionQuery, Stored
+from threadline_server.rooms.compaction import is_worth_it_at_unload
+from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.registry import Rooms
 
 SESSIONS_PER_ROUND = 20
@@ -53,7 +55,12 @@ class LongTails:
         if self._rooms.get(name) is not None:
             return False
         stored = await self._backplane.load(name)
-        if len(stored.tail) < self._rooms.host.options.compact_on_unload_turns:
+        if not _is_long(stored, self._rooms.host.options):
             return False
         await self._rooms.open(name)
         return True
+
+
+def _is_long(stored: Stored, options: RoomOptions) -> bool:
+    size = sum(len(entry.update) for logged in stored.tail for entry in logged.turn.entries)
+    return is_worth_it_at_unload(options, len(stored.base or b""), len(stored.tail), size)

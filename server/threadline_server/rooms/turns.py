@@ -29,11 +29,10 @@ _MOST_AHEAD_NS: Final = 64_000_000
 _RECENT_NS: Final = 50_000_000
 """For so long after somebody within a fair share was at work, others stand in line."""
 
-_SLICE_NS: Final = 100_000
-_LONG_SLICE_NS: Final = 4_000_000
-"""What one has of the loop at a time, where others wait and where nobody does."""
-
 _MANY_ACCOUNTS: Final = 1_000
+
+FOR_EVER: Final = (1 << 62) - 1
+"""A time by `perf_counter_ns` that never comes."""
 
 
 class InLine(Protocol):
@@ -58,6 +57,26 @@ class Turn:
         return True
 
 
+class Slice:
+    """Work of a task that goes on a little at a time, and stands in line in between. `until_ns` is when it is
+    to, by `perf_counter_ns`.
+    """
+
+    __slots__ = ("_turns", "until_ns")
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns: Turns = turns
+        self.until_ns: int = perf_counter_ns() + turns.at_once_ns
+
+    @property
+    def over(self) -> bool:
+        return perf_counter_ns() > self.until_ns
+
+    async def next(self) -> None:
+        await self._turns.stand()
+        self.until_ns = perf_counter_ns() + self._turns.at_once_ns
+
+
 class Account:
     """`due_ns` is when its user's work is paid for, at a fair share of the loop."""
 
@@ -68,7 +87,12 @@ class Account:
 
 
 class Turns:
-    """door: the account of all who have shown no token"""
+    """door:          the account of all who have shown no token
+    serving:       what is done just now was in line
+    at_once_ns:    what takes longer than this goes on in line
+    slice_ns:      what one has of the loop at a time, where others wait
+    long_slice_ns: where nobody does
+    """
 
     __slots__ = (
         "_accounts",
@@ -78,18 +102,26 @@ class Turns:
         "_fair_work",
         "_line",
         "_many",
-        "_serving",
+        "_waking",
+        "at_once_ns",
         "deferred_total",
         "door",
+        "long_slice_ns",
+        "serving",
+        "slice_ns",
     )
 
     def __init__(self) -> None:
         self.door = Account()
+        self.serving = False
+        self.at_once_ns: int = 1_000_000
+        self.slice_ns: int = 100_000
+        self.long_slice_ns: int = 4_000_000
         self.deferred_total = 0
         self._accounts: dict[str, Account] = {}
         self._many = _MANY_ACCOUNTS
         self._line: deque[InLine] = deque()
-        self._serving = False
+        self._waking = False
         self._fair = self.door
         self._fair_work = False
         self._fair_until_ns: int = 0
@@ -116,7 +148,7 @@ class Turns:
 
     def until_ns(self, now_ns: int) -> int:
         """The end of a slice that begins now."""
-        return now_ns + (_SLICE_NS if self._fair_until_ns > now_ns else _LONG_SLICE_NS)
+        return now_ns + (self.slice_ns if self._fair_until_ns > now_ns else self.long_slice_ns)
 
     def charge(self, account: Account, began_ns: int, now_ns: int) -> None:
         """For work that was done from `began_ns` until now."""
@@ -137,16 +169,20 @@ class Turns:
     async def turn(self, account: Account) -> None:
         """At once where `account` need not stand in line; otherwise when it has its turn."""
         if self.defers(account, perf_counter_ns()):
-            turn = Turn()
-            self.wait(turn)
-            await turn.came
+            await self.stand()
+
+    async def stand(self) -> None:
+        """Until all who stand in line before had their turns."""
+        turn = Turn()
+        self.wait(turn)
+        await turn.came
 
     def wait(self, waiter: InLine) -> None:
         """Let it have a turn, once all who stand in line before it had theirs."""
         self.deferred_total += 1
         self._line.append(waiter)
-        if not self._serving:
-            self._serving = True
+        if not self._waking:
+            self._waking = True
             self._soon(self._serve)
 
     def _serve(self) -> None:
@@ -165,7 +201,7 @@ class Turns:
             if more_follows or perf_counter_ns() >= until_ns:
                 break
         if not line:
-            self._serving = False
+            self._waking = False
         elif more_follows:
             self._soon(partial(self._soon, self._serve))
         else:
@@ -176,6 +212,7 @@ class Turns:
 
     def _serve_one(self, waiter: InLine, until_ns: int) -> bool:
         """What nobody foresaw is not the end of the line."""
+        self.serving = True
         try:
             return waiter.take_turn(until_ns)
         except Exception as error:  # noqa: BLE001
@@ -183,6 +220,8 @@ class Turns:
                 {"message": "A turn failed", "exception": error}
             )
             return False
+        finally:
+            self.serving = False
 
     def stats(self) -> dict[str, float]:
         return {"turns_deferred_total": self.deferred_total, "turns_waiting": len(self._line)}

@@ -8,7 +8,7 @@ from time import perf_counter_ns
 import pytest
 from tests.waiting import until
 
-from threadline_server.edge.turns import Account, Turns
+from threadline_server.rooms.turns import Account, Turns
 
 pytestmark = pytest.mark.asyncio
 

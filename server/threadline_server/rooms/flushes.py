@@ -1,0 +1,93 @@
+"""Hands the turns of rooms to the log: all dirty rooms at the end of a loop turn, in one call.
+
+What came of work that stood in line (`Turns`) stands in line too, room by room, so nobody who asks little of
+the node waits for the commits and fan-outs of those who ask much; these are fewer and larger then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from time import perf_counter_ns
+
+from threadline_server.rooms.draft import Outgoing
+from threadline_server.rooms.flush_pace import SPACING_S, FlushPace
+from threadline_server.rooms.host import Host
+from threadline_server.rooms.room import Room
+from threadline_server.rooms.turn_trace import TurnTrace
+from threadline_server.rooms.turns import FOR_EVER
+
+
+class Flushes:
+    """Rooms say that they are dirty by `mark`; each is then flushed once, soon."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._pace = FlushPace(host.now_s)
+        self._dirty: list[Room] = []
+        self._in_line: dict[Room, None] = {}
+        self._stands = False
+
+    def mark(self, room: Room) -> None:
+        turns = self._host.turns
+        if turns.serving:
+            self._in_line[room] = None
+            if not self._stands:
+                self._stands = True
+                turns.wait(self)
+            return
+        room.dirty = True
+        if not self._dirty:
+            loop = asyncio.get_running_loop()
+            if self._pace.spaced:
+                loop.call_later(SPACING_S, self._flush_dirty)
+            else:
+                loop.call_soon(self._flush_dirty)
+        self._dirty.append(room)
+
+    def flush(self) -> None:
+        """Now, whatever waits."""
+        self._flush_dirty()
+        self.take_turn(FOR_EVER)
+
+    def take_turn(self, until_ns: int) -> bool:
+        """What `Turns` calls when those before it in line had theirs: flush one room after the other."""
+        rooms = self._in_line
+        while rooms:
+            room = next(iter(rooms))
+            del rooms[room]
+            self._flush((room,))
+            if perf_counter_ns() > until_ns:
+                break
+        self._stands = bool(rooms)
+        if rooms:
+            self._host.turns.wait(self)
+        return False
+
+    def _flush_dirty(self) -> None:
+        rooms, self._dirty = self._dirty, []
+        for room in rooms:
+            room.dirty = False
+        self._flush(rooms)
+
+    def _flush(self, rooms: Collection[Room]) -> None:
+        """Hand over their turns, then tell members who came and went."""
+        appends = []
+        for room in rooms:
+            outgoing = room.log.next_append()
+            if outgoing is not None:
+                appends.append(outgoing)
+        if appends:
+            self._note(appends)
+            self._host.backplane.append(appends)
+        for room in rooms:
+            room.presence.flush(room.seats.values())
+
+    def _note(self, appends: Sequence[Outgoing]) -> None:
+        host = self._host
+        host.counts.flushes += 1
+        host.timings.flush_turns.observe(len(appends))
+        self._pace.note([outgoing.document for outgoing in appends])
+        appends[0].handed_s = host.now_s()
+        if host.tracing is not None:
+            appends[0].trace = TurnTrace(host.tracing)

@@ -1,0 +1,49 @@
+"""What a replica keeps of what it encoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pycrdt import Doc, Text
+
+from threadline_server.rooms.replica import Replica
+
+NOTHING = b"\x00"
+
+
+def typed(letters: str) -> list[bytes]:
+    """An update for each letter."""
+    doc: Doc[Any] = Doc(client_id=9)
+    updates: list[bytes] = []
+    doc.observe(lambda event: updates.append(event.update))
+    for letter in letters:
+        doc.get("typed", type=Text).insert(0, letter)
+    return updates
+
+
+def of_size(size: int) -> Replica:
+    doc: Doc[Any] = Doc(client_id=7)
+    doc.get("text", type=Text).insert(0, "x" * size)
+    replica = Replica()
+    replica.integrate([doc.get_update()])
+    return replica
+
+
+def test_what_was_encoded_for_a_base_is_given_to_who_comes_with_nothing() -> None:
+    replica = of_size(1_000)
+    base = replica.encode()
+    assert replica.encoded
+    replica.integrate(typed("a"), recent_limit=10_000)
+    difference = replica.difference(NOTHING)
+    assert difference.step2 is base
+    assert len(difference.updates) == 1
+
+
+@pytest.mark.parametrize(("size", "kept"), [(100_000, False), (10_000_000, True)])
+def test_more_updates_may_follow_an_encoding_that_is_large(size: int, kept: bool) -> None:
+    replica = of_size(size)
+    replica.encode()
+    for update in typed("a" * 2_000):
+        replica.integrate([update])
+    assert replica.encoded is kept
