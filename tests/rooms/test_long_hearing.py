@@ -11,7 +11,7 @@ from tests.rooms.houses import TRIP, House, until
 from threadline.actors import Actor, Role
 from threadline.ids import SessionId
 from threadline.protocol import close_codes
-from threadline_server.rooms.integration import Integration
+from threadline_server.rooms.integration import MANY_UPDATES, Integration
 from threadline_server.rooms.loading import load
 from threadline_server.rooms.long_hearing import LongHearing
 from threadline_server.rooms.room import Room
@@ -121,15 +121,16 @@ async def test_a_round_over_the_rooms_goes_on_in_line(house: House) -> None:
 async def test_others_in_the_room_wait_in_order_and_other_rooms_do_not(house: House) -> None:
     room = await house.room()
     eve, bob = Device("eve").join(room), Device("bob").join(room)
-    elsewhere = Device("ada").join(await house.room("elsewhere"))
-    await until(lambda: eve.unsaved == bob.unsaved == elsewhere.unsaved == 0)
+    elsewhere = await house.room("elsewhere")
+    ada, cem = Device("ada").join(elsewhere), Device("cem").join(elsewhere)
+    await until(lambda: eve.unsaved == bob.unsaved == ada.unsaved == cem.unsaved == 0)
     write(eve, keys(HERS))
     await heard_here(room)
     for number in range(5):
         bob.say(f"message {number}")
     eve.say("mine, after all")
-    elsewhere.say("here nobody waits")
-    await until(lambda: elsewhere.unsaved == 0)
+    ada.say("here nobody waits")
+    await until(lambda: bool(cem.texts))
     assert isinstance(room.interlude, LongHearing) and bob.unsaved == 5
     await until(lambda: bob.unsaved == eve.unsaved == 0 and room.log.settled)
     assert bob.texts == [*(f"message {number}" for number in range(5)), "mine, after all"]
@@ -266,6 +267,26 @@ async def test_turns_behind_a_large_one_are_applied_in_order(house: House) -> No
     assert_converged(eve, bob)
 
 
+async def test_a_turn_of_many_small_updates_is_integrated_in_parts_on_every_node(house: House) -> None:
+    here, there = await house.room(), await house.other_room()
+    eve, bob = Device("eve").join(here), Device("bob").join(there)
+    await until(lambda: eve.unsaved == bob.unsaved == 0)
+    in_parts: list[Room] = []
+    many = 3 * MANY_UPDATES + 1
+    house.rooms.host.turns.at_once_ns = FOR_EVER
+    for clock in range(many):
+        write(eve, update(section(HERS, clock, value("v", parent="state", key=f"/{clock}"))))
+    house.rooms.host.turns.at_once_ns = -1
+
+    def noted() -> bool:
+        in_parts.extend(room for room in (here, there) if room.log.integration is not None)
+        return eve.unsaved == 0 and known(bob) == many and level(here) and level(there)
+
+    await until(noted)
+    assert {id(room) for room in in_parts} == {id(here), id(there)}
+    assert_converged(eve, bob)
+
+
 async def test_a_replica_with_a_fence_begins_with_all_of_it(house: House) -> None:
     await half_integrated(house)
     lease = await house.backplane.acquire_lease(SessionId("trip"), "worker", 10_000)
@@ -276,9 +297,7 @@ async def test_a_replica_with_a_fence_begins_with_all_of_it(house: House) -> Non
 
 
 def one_part(integration: Integration, until_ns: int) -> bool:
-    part = integration._next()
-    assert part is not None
-    integration._log.replica.integrate_part(part)
+    integration._log.replica.integrate_some(integration._next())
     return False
 
 

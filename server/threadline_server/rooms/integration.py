@@ -1,14 +1,17 @@
 """A large turn on its way into the replica, part by part, so that other rooms have their turns in between.
 
+Large is one with a large update, and one of many updates: a key at the end of a text of a megabyte takes the
+document library 0.2 ms.
+
 What the log says meanwhile waits. A replica that has a turn in part has nothing that the log has not taken;
 who joins then gets that, and the whole turn when all of it is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from threadline.errors import ProtocolError, StoreError
 from threadline_server.backplane.base import LoggedTurn
@@ -16,6 +19,10 @@ from threadline_server.rooms.update_writer import Parts
 
 if TYPE_CHECKING:
     from threadline_server.rooms.room_log import RoomLog
+
+MANY_UPDATES: Final = 16
+_AT_ONCE: Final = 4
+"""Updates of one transaction, which would take 0.5 us each by themselves."""
 
 
 class Integration:
@@ -34,11 +41,11 @@ class Integration:
         log = self._log
         try:
             while log.integration is self:
-                part = self._next()
-                if part is None:
+                updates = self._next()
+                if not updates:
                     log.integrated()
                     break
-                log.replica.integrate_part(part)
+                log.replica.integrate_some(updates)
                 if perf_counter_ns() > until_ns:
                     log.host.turns.wait(self)
                     break
@@ -46,15 +53,19 @@ class Integration:
             log.fail(error)
         return False
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> Sequence[bytes]:
+        """A part of an update that is large, or some that are not; none at the end."""
         entries = self.turn.turn.entries
-        while self._entry < len(entries):
+        some: list[bytes] = []
+        while self._entry < len(entries) and len(some) < _AT_ONCE:
             parts = self._parts.get(self._entry)
             if parts is None:
-                self._entry += 1
-                return entries[self._entry - 1].update
-            part = parts.next()
-            if part is not None:
-                return part
+                some.append(entries[self._entry].update)
+            elif some:
+                break
+            else:
+                part = parts.next()
+                if part is not None:
+                    return (part,)
             self._entry += 1
-        return None
+        return some

@@ -127,7 +127,7 @@ class _Tail:
     async def _integrate(self, parts: Parts) -> None:
         part = parts.next()
         while part is not None:
-            self._replica.integrate_part(part)
+            self._replica.integrate_some((part,))
             if self._slice.over:
                 await self._slice.next()
             part = parts.next()

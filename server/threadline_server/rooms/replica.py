@@ -102,9 +102,9 @@ class Replica:
         self._state_vector = self._level = self._clocks = None
         self.note(updates, recent_limit)
 
-    def integrate_part(self, part: bytes) -> None:
-        """Apply a part of what is to be noted with `note` when all of it was. Raises as `integrate`."""
-        self._apply((part,))
+    def integrate_some(self, updates: Sequence[bytes]) -> None:
+        """Apply some of what is to be noted with `note` when all of it was. Raises as `integrate`."""
+        self._apply(updates)
         self._state_vector = self._level = self._clocks = None
 
     def note(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:

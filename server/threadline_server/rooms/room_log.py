@@ -28,7 +28,7 @@ from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.draft import Outgoing
 from threadline_server.rooms.hearing import Hearing, Reserved
 from threadline_server.rooms.host import Host
-from threadline_server.rooms.integration import Integration
+from threadline_server.rooms.integration import MANY_UPDATES, Integration
 from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.stamper import Stamper
 from threadline_server.rooms.tail import Tail
@@ -304,12 +304,11 @@ class RoomLog:
     def _apply(self, logged: LoggedTurn) -> None:
         turn = logged.turn
         self.new = False
-        if turn.epoch == self.epoch:
-            parts = self.tail.next_to_apply().draft.parts
-            if parts is not None:
-                self.integration = Integration(self, logged, parts)
-                self.integration.take_turn(perf_counter_ns() + self.host.turns.at_once_ns)
-                return
+        parts = self.tail.next_to_apply().draft.parts if turn.epoch == self.epoch else None
+        if parts is not None or len(turn.entries) > MANY_UPDATES:
+            self.integration = Integration(self, logged, parts or {})
+            self.integration.take_turn(perf_counter_ns() + self.host.turns.at_once_ns)
+            return
         updates = [entry.update for entry in turn.entries]
         self.replica.integrate(updates, self.host.options.recent_bytes)
         self._applied(turn, updates)
