@@ -25,6 +25,7 @@ from threadline_server.backplane.base import ClockRange, Damaged, Entry, NodeId,
 VERSION = 2
 UNCHECKED_VERSION = 1
 CHECK_BYTES = 4
+_LARGE_BYTES = 16 * 1024
 
 
 class DamagedTurn(Damaged):
@@ -53,7 +54,8 @@ def _put_ref(out: bytearray, seen: dict[str, int], text: str) -> None:
 
 
 def encode_turn(turn: Turn, document: str) -> bytes:
-    """`turn` in the form above, as one of `document`."""
+    """`turn` in the form above, as one of `document`. What is large is copied once."""
+    parts: list[bytes] = []
     out = bytearray((VERSION,))
     seen: dict[str, int] = {}
     _put_ref(out, seen, turn.node)
@@ -71,9 +73,17 @@ def encode_turn(turn: Turn, document: str) -> bytes:
             _put(out, span.start)
             _put(out, span.end - span.start)
         _put(out, len(entry.update))
-        out += entry.update
-    out += crc32(out, crc32(document.encode())).to_bytes(CHECK_BYTES, "little")
-    return bytes(out)
+        if len(entry.update) < _LARGE_BYTES:
+            out += entry.update
+        else:
+            parts += (bytes(out), entry.update)
+            out = bytearray()
+    parts.append(bytes(out))
+    check = crc32(document.encode())
+    for part in parts:
+        check = crc32(part, check)
+    parts.append(check.to_bytes(CHECK_BYTES, "little"))
+    return b"".join(parts)
 
 
 def _zigzag(number: int) -> int:

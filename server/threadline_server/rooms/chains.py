@@ -39,6 +39,7 @@ class Joining:
         "_at",
         "_contents",
         "_count",
+        "_done_with",
         "_links",
         "_many",
         "_most_links",
@@ -62,6 +63,7 @@ class Joining:
         self._links: int = 0
         self._most_links: int = 0
         self._writes: dict[tuple[str, int, int, str], int] = {}
+        self._done_with: dict[tuple[str, int, int, str], int] = {}
         self._writing: bool = False
         self._parts: list[bytes] = []
         self._written: list[bytes] = []
@@ -73,7 +75,9 @@ class Joining:
         """Look at about `count` more; whether that was the end."""
         sections = self._parsed.sections
         while count > 0:
-            if self._section < len(sections):
+            if self._done_with:
+                count -= self._let_go(count)
+            elif self._section < len(sections):
                 count -= self._write(count) if self._writing else self._look(count)
             elif self._writing:
                 self._parts.append(_deletes(self._parsed))
@@ -103,9 +107,16 @@ class Joining:
         if last == len(structs):
             self._most_links = max(self._most_links, self._links)
             self._links = self._at = 0
-            self._writes = {}
+            self._done_with, self._writes = self._writes, self._done_with
             self._section += 1
         return max(1, last - first)
+
+    def _let_go(self, most: int) -> int:
+        """Of what was counted: to free tens of thousands of keys takes milliseconds."""
+        count = min(most, len(self._done_with))
+        for _ in range(count):
+            self._done_with.popitem()
+        return count
 
     def _check_first_write(self, item: Struct, key: str) -> None:
         place = (item.root or "", item.parent_client, item.parent_clock, key)
