@@ -14,8 +14,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SLOWER_AT_MOST = 3.0
 COSTLY = ("thousands of keys", "a long text typed on")
-"""What anybody may write, and a node judges in one go: others wait while it does, within the bounds of
-`GateLimits`. What they wait is told, and not held to `SLOWER_AT_MOST`.
+"""What anybody may write, a megabyte at a time: copying, storing and sending that takes the loop some
+milliseconds. What others wait for it is told, and not held to `SLOWER_AT_MOST`.
 """
 TRIES = 3
 

@@ -13,7 +13,8 @@ from threadline.document.messages import Author
 from threadline.document.session_document import SessionDocument
 from threadline.ids import new_entry_id
 from threadline.protocol.awareness import AwarenessEntry, decode_awareness, encode_awareness
-from threadline.protocol.varint import Reader, encode_bytes
+from threadline.protocol.errors import MalformedFrame
+from threadline.protocol.varint import Reader, encode_bytes, encode_uint
 from threadline_server.rooms.room import Room
 
 STEP1, STEP2, UPDATE, AWARENESS, SAVED, REFUSED, STATELESS = range(7)
@@ -46,6 +47,12 @@ class PlainEncoder:
 
     def update(self, update: bytes, /) -> bytes:
         return self._frame(UPDATE, update)
+
+    def step2_head(self, size: int, /) -> bytes:
+        return bytes((STEP2,)) + encode_uint(size)
+
+    def update_head(self, size: int, /) -> bytes:
+        return bytes((UPDATE,)) + encode_uint(size)
 
     def awareness(self, entries: bytes, /) -> bytes:
         return self._frame(AWARENESS, entries)
@@ -97,12 +104,19 @@ class Device:
         self.session = SessionDocument(self.doc)
         self._known = self.doc.get_state()
         self._clock = 0
+        self._begun = b""
 
     # what the room calls
 
     def write(self, data: bytes, /) -> None:
         assert self.closed is None, "nothing is written after the end"
-        frames = list(frames_of(data))
+        data = self._begun + data
+        try:
+            frames = list(frames_of(data))
+        except MalformedFrame:  # it goes on with the next write
+            self._begun = data
+            return
+        self._begun = b""
         self.writes.append(frames)
         for kind, body in frames:
             self._receive(kind, body)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import pytest
 
 from threadline_server.edge.encoders import YWEBSOCKET, for_address
 from threadline_server.rooms.catching_up import joined, step2_frames, update_frames
+from threadline_server.rooms.member import Encoder
 from threadline_server.rooms.replica import Difference
 
 
@@ -16,21 +17,17 @@ def test_the_step_2_comes_last() -> None:
     assert step2_frames(Difference(b"base"), YWEBSOCKET) == [YWEBSOCKET.step2(b"base")]
 
 
-def test_an_encoding_is_framed_once_for_each_dialect() -> None:
-    difference = Difference(b"x" * 100_000, frames={})
-    other = for_address(b"\x04trip")
-    first = step2_frames(difference, YWEBSOCKET)[0]
-    assert step2_frames(difference, YWEBSOCKET)[0] is first
-    assert update_frames(difference, YWEBSOCKET)[0] == YWEBSOCKET.update(difference.step2)
-    assert step2_frames(difference, other)[0] == other.step2(difference.step2)
-
-
-def test_what_others_call_the_document_is_not_kept_for_ever() -> None:
-    kept: dict[Hashable, bytes] = {}
-    for number in range(20):
-        encoder = for_address(bytes((1, number)))
-        assert step2_frames(Difference(b"base", frames=kept), encoder) == [encoder.step2(b"base")]
-    assert len(kept) <= 4
+@pytest.mark.parametrize("encoder", [YWEBSOCKET, for_address(b"\x04trip")])
+@pytest.mark.parametrize("size", [0, 100, 70_000, 100_000])
+def test_a_large_update_is_not_copied_into_its_frame(encoder: Encoder, size: int) -> None:
+    encoding, update = b"x" * size, b"y" * size
+    difference = Difference(encoding, (update,))
+    frames = [encoder.update(encoding), encoder.step2(update)]
+    assert b"".join(step2_frames(difference, encoder)) == b"".join(frames)
+    assert b"".join(update_frames(difference, encoder)) == frames[0] + encoder.update(update)
+    copied = size < 64 * 1024
+    for pieces in (step2_frames(difference, encoder), update_frames(difference, encoder)):
+        assert any(piece is encoding for piece in pieces) is not copied
 
 
 def test_small_frames_are_one_write_and_large_ones_are_not_copied() -> None:

@@ -187,8 +187,8 @@ class Connection:
         self.account = self._connections.turns.account_of(user)
 
     def write(self, data: bytes) -> None:
-        """Whole frames. Nothing where the socket is gone: whoever writes may not have heard of it yet, and
-        uvloop raises then.
+        """Frames, or the next piece of one. Nothing where the socket is gone: whoever writes may not have
+        heard of it yet, and uvloop raises then.
         """
         if not self._gone:
             self.transport.write(data)

@@ -18,6 +18,12 @@ def _framed(prefix: bytes, payload: bytes) -> bytes:
     return b"".join((header, prefix, length, payload))
 
 
+def _head(prefix: bytes, size: int) -> bytes:
+    """What `_framed` puts before a payload of `size` bytes."""
+    length = encode_uint(size)
+    return binary_header(len(prefix) + len(length) + size) + prefix + length
+
+
 class YWebSocketEncoder:
     """Has no state: `YWEBSOCKET` is the one there is."""
 
@@ -35,6 +41,12 @@ class YWebSocketEncoder:
 
     def update(self, update: bytes) -> bytes:
         return _framed(b"\x00\x02", update)
+
+    def step2_head(self, size: int) -> bytes:
+        return _head(b"\x00\x01", size)
+
+    def update_head(self, size: int) -> bytes:
+        return _head(b"\x00\x02", size)
 
     def awareness(self, entries: bytes) -> bytes:
         return _framed(b"\x01", entries)
@@ -84,6 +96,12 @@ class HocuspocusEncoder:
 
     def update(self, update: bytes) -> bytes:
         return _framed(self._update, update)
+
+    def step2_head(self, size: int) -> bytes:
+        return _head(self._step2, size)
+
+    def update_head(self, size: int) -> bytes:
+        return _head(self._update, size)
 
     def awareness(self, entries: bytes) -> bytes:
         return _framed(self._awareness, entries)

@@ -2,19 +2,24 @@
 
 The base must be the log up to one position and the index beside it must know no more than that: it is taken
 in a moment when gate and replica hold the same. Encoding holds the interpreter lock whichever thread does it
-(25 ms for 100,000 messages), so a large document waits until its tail weighs as much as its base.
+(25 ms for 100,000 messages), so that of a large document is made by a child process of what the log has; and
+it waits until its tail weighs as much as its base.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 from threadline.errors import ThreadlineError
-from threadline_server.backplane.base import Position
+from threadline_server.backplane.base import Position, Stored
+from threadline_server.rooms import encoding
+from threadline_server.rooms.encoding import encode_in_child
 from threadline_server.rooms.interlude import Lull
-from threadline_server.rooms.loading import dump_gate
+from threadline_server.rooms.loading import dump_gate, index_for
 from threadline_server.rooms.options import RoomOptions
+from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.room import Room
 from threadline_server.rooms.room_log import tail_weight
 
@@ -56,26 +61,57 @@ def is_worth_it_at_unload(options: RoomOptions, base_bytes: int, tail_turns: int
 
 
 def compact(room: Room) -> Coroutine[Any, Any, None]:
-    """Take base and index now; what is given back stores them and trims the log.
+    """Take base and index of this moment; what is given back stores them and trims the log.
 
     A failure is reported, and tried again when the tail has grown as long once more.
     """
     log = room.log
-    base = log.replica.encode()
-    index = dump_gate(log.gate, log.stamper.highest, base)
-    log.base_bytes = len(base)
+    dumped = dump_gate(log.gate, log.stamper.highest)
+    size = log.base_bytes + log.tail_bytes
     log.tail_turns = log.tail_bytes = 0
     room.compacting = True
-    return _store(room, base, index, log.position)
+    if size < encoding.LARGE_BYTES or not encoding.POSSIBLE:
+        base = log.replica.encode()
+        log.base_bytes = len(base)
+        return _finish(room, _store(room, base, index_for(base, dumped), log.position))
+    log.base_bytes = size
+    log.replica.begin_encoding()
+    return _finish(room, _store_large(room, log.replica, dumped, log.position))
+
+
+async def _finish(room: Room, work: Coroutine[Any, Any, None]) -> None:
+    counts = room.host.counts
+    try:
+        await work
+        counts.compactions += 1
+    except ThreadlineError as error:
+        counts.compaction_failures += 1
+        room.host.report("A log could not be compacted", room.name, error)
+    finally:
+        room.compacting = False
+
+
+async def _store_large(room: Room, replica: Replica, dumped: bytes, through: Position) -> None:
+    host = room.host
+    base = None
+    try:
+        stored = await host.backplane.load(room.name)
+        if stored.base_position > through:
+            return  # another node was quicker
+        async with host.encoding:
+            base = await asyncio.to_thread(encode_in_child, _updates_through(through, stored))
+    finally:
+        replica.take_encoding(base)
+    if room.log.replica is replica:
+        room.log.base_bytes = len(base)
+    await _store(room, base, await asyncio.to_thread(index_for, base, dumped), through)
+
+
+def _updates_through(through: Position, stored: Stored) -> list[bytes]:
+    base = [] if stored.base is None else [stored.base]
+    turns = [logged.turn for logged in stored.tail if logged.position <= through]
+    return base + [entry.update for turn in turns for entry in turn.entries]
 
 
 async def _store(room: Room, base: bytes, index: bytes, through: Position) -> None:
-    log, host = room.log, room.host
-    try:
-        await host.backplane.compact(log.name, log.lineage, base, index, through)
-        host.counts.compactions += 1
-    except ThreadlineError as error:
-        host.counts.compaction_failures += 1
-        host.report("A log could not be compacted", log.name, error)
-    finally:
-        room.compacting = False
+    await room.host.backplane.compact(room.name, room.lineage, base, index, through)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ class Host:
     progress:    notified when something of a closed room became durable
     on_created:  entries that devices created are taken by the log (a hint for runs)
     turns:       who has the loop next
+    encoding:    held by who has a child process encode a document, lest there be many of them
     waiting:     entries of a document that are still there for somebody to act on; `on_created` hears of them
                  again in every round, since who was told may have died with the news
     """
@@ -105,6 +107,7 @@ class Host:
     waiting: Callable[[DocumentName, Doc[Any]], Created]
     progress: Changed = field(default_factory=Changed)
     turns: Turns = field(default_factory=Turns)
+    encoding: asyncio.Lock = field(default_factory=asyncio.Lock)
     counts: Counts = field(default_factory=Counts)
     timings: Timings = field(default_factory=Timings)
     tracing: Tracing | None = None

@@ -170,6 +170,11 @@ def read_index(base: bytes, index: bytes, rules: RuleBook) -> tuple[Gate, int] |
         return None
 
 
-def dump_gate(gate: Gate, highest: int, base: bytes) -> bytes:
+def dump_gate(gate: Gate, highest: int) -> bytes:
+    """What `index_for` puts beside the base of this moment."""
+    return encode_uint(highest) + gate.dump()
+
+
+def index_for(base: bytes, dumped: bytes) -> bytes:
     """What is stored beside `base`, and believed beside no other: a base without it is read strictly."""
-    return encode_uint(INDEX_VERSION) + encode_uint(crc32(base)) + encode_uint(highest) + gate.dump()
+    return encode_uint(INDEX_VERSION) + encode_uint(crc32(base)) + dumped

@@ -30,6 +30,11 @@ class Encoder(Hashable, Protocol):
 
     def update(self, update: bytes, /) -> bytes: ...
 
+    def step2_head(self, size: int, /) -> bytes:
+        """What stands before an update of `size` bytes in the frame that `step2` gives."""
+
+    def update_head(self, size: int, /) -> bytes: ...
+
     def awareness(self, entries: bytes, /) -> bytes:
         """`entries` is an awareness update: varUint(n), then n of (client id, clock, JSON)."""
 
@@ -59,7 +64,9 @@ class Member(Hashable, Protocol):
         """
 
     def write(self, data: bytes, /) -> None:
-        """Hand complete frames to the transport. Must not raise, also when the connection is gone."""
+        """Hand frames to the transport, the last of which the next write may go on with. Must not raise, also
+        when the connection is gone.
+        """
 
     def hold(self, held: bool, /) -> None:
         """True: stop reading from this device, the store is behind. False: go on. May be repeated."""

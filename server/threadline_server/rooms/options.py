@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from threadline.protocol.limits import DEFAULT_LIMITS, KIB, MIB, Limits
+from threadline.protocol.limits import DEFAULT_LIMITS, MIB, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,9 @@ class RoomOptions:
     sweep_every_s: float = 5.0
     """Between two rounds that expire awareness, drop unused encodings and unload idle rooms."""
 
-    recent_bytes: int = 256 * KIB
-    """Updates kept behind a cached encoding, so that a storm of joins encodes once."""
+    recent_bytes: int = 4 * MIB
+    """Updates kept behind a cached encoding, so that a storm of joins encodes once: twice as many bytes, and
+    of a large document twice as many as the encoding has."""
 
     load_attempts: int = 3
     """Failed loads in a row after which a session is quarantined."""

@@ -6,7 +6,7 @@ instead of 1.2 us); `document()` wraps it for the typed views.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,14 +27,22 @@ it the square of their number where they are values of a list: 0.8 s for 5,000, 
 """
 
 _MANY_RECENT: Final = 1_000
+_MANY_AT_FIRST: Final = 64
+"""Updates that may follow an encoding, and that may stand for one that was never made."""
+
 _BYTES_OF_A_RECENT: Final = 2_048
-"""More updates may follow an encoding that is large: a device has taken as long for so many bytes of it as it
-takes for one of them.
+"""More of them where the whole is large: a device has taken as long for so many bytes as it takes for one of
+them.
 """
 
 _KEPT_SWEEPS = 4
 """Rounds that an unused encoding is kept: encoding 10,000 messages takes some 20 ms, loading them gave it for
 free.
+"""
+
+_DEAR_BYTES: Final = 1 << 20
+"""An encoding of so many bytes is kept as long as it is of use: everybody on the node would wait while one
+is made anew for somebody who comes with nothing.
 """
 
 
@@ -48,40 +56,40 @@ class ReplicaBroken(Damaged):
 class Difference:
     """What a peer lacks, in order: an encoding, then updates that came after it was made.
 
-    `frames` is where whoever frames the encoding may keep the result, since others will get the same; None
-    where it is made for one peer.
+    `whole` says that it is the whole document, for a peer that has nothing.
     """
 
     step2: bytes
     updates: tuple[bytes, ...] = ()
-    frames: dict[Hashable, bytes] | None = None
+    whole: bool = False
 
 
 class Replica:
     __slots__ = (
         "_clocks",
         "_complete",
-        "_frames",
         "_level",
         "_raw",
         "_recent",
         "_recent_bytes",
+        "_since",
         "_state_vector",
         "_unused",
     )
 
     _complete: bytes | None  # the encoding an empty replica gets; `_recent` follows it
+    _since: list[bytes] | None  # what came since somebody began to make an encoding elsewhere
     _level: bytes | None  # the update for a peer with our state vector: the deletions
     _state_vector: bytes | None
     _clocks: dict[int, int] | None
 
     def __init__(self) -> None:
         self._raw = RawDoc(None, None, None)
-        self._frames: dict[Hashable, bytes] = {}
         self._recent: list[bytes] = []
         self._recent_bytes = 0
         self._unused = 0
-        self._complete = self._level = self._state_vector = self._clocks = None
+        self._complete = EMPTY_UPDATE
+        self._level = self._state_vector = self._clocks = self._since = None
 
     def document(self) -> Doc[Any]:
         """A view for reading. Writing to it would bypass the gate and the log."""
@@ -109,6 +117,8 @@ class Replica:
 
     def note(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
         """These were integrated part by part."""
+        if self._since is not None:
+            self._since.extend(updates)
         if self._complete is not None:
             self._remember(updates, recent_limit)
 
@@ -129,29 +139,47 @@ class Replica:
             transaction.drop()
 
     def _remember(self, updates: Sequence[bytes], limit: int) -> None:
-        """An encoding is of use until much follows it: as many bytes as it has, since a large one takes long
-        to make, but not as many updates as would take a device longer.
+        """An encoding is of use until much follows it: twice as many bytes as it has, since a large one takes
+        long to make (after as many a new one is on its way), but not as many updates as would take a device
+        longer.
         """
         assert self._complete is not None
         self._recent.extend(updates)
         self._recent_bytes += sum(map(len, updates))
+        if self._since is not None:
+            return
         size = len(self._complete)
-        many = max(_MANY_RECENT, size // _BYTES_OF_A_RECENT)
-        if self._recent_bytes > limit and (self._recent_bytes > size or len(self._recent) > many):
+        many = _MANY_RECENT if size > len(EMPTY_UPDATE) else _MANY_AT_FIRST
+        many = max(many, (size + self._recent_bytes) // _BYTES_OF_A_RECENT)
+        if self._recent_bytes > 2 * max(limit, size) or len(self._recent) > many:
             self._forget()
+
+    def begin_encoding(self) -> None:
+        """Somebody makes an encoding of what is here now, to be taken with `take_encoding`."""
+        self._since = []
+
+    def take_encoding(self, encoding: bytes | None) -> None:
+        """The encoding that was begun, for who comes with nothing; None when it failed."""
+        since, self._since = self._since, None
+        if encoding is not None and since is not None:
+            self._forget()
+            self._complete = encoding
+            self._recent = since
+            self._recent_bytes = sum(map(len, since))
 
     def _forget(self) -> None:
         self._complete = None
-        self._frames = {}
         self._recent = []
         self._recent_bytes = 0
 
     def drop_unused(self) -> None:
-        """Let go of encodings that nobody asked for in the last few calls."""
+        """Let go of encodings that nobody asked for in the last few calls, unless they are dear."""
         self._unused += 1
-        if self._unused >= _KEPT_SWEEPS:
+        if self._unused < _KEPT_SWEEPS:
+            return
+        self._level = self._clocks = None
+        if self._complete is None or len(self._complete) < _DEAR_BYTES:
             self._forget()
-            self._level = self._clocks = None
 
     def encode(self) -> bytes:
         """The whole document as one update. It is kept for a while, for who comes with nothing."""
@@ -200,8 +228,11 @@ class Replica:
     def _everything(self) -> Difference:
         if self._complete is None:
             self.encode()
-        assert self._complete is not None
-        return Difference(self._complete, tuple(self._recent), self._frames)
+        complete, recent = self._complete, list(self._recent)
+        assert complete is not None
+        if complete is EMPTY_UPDATE and recent:
+            complete = recent.pop(0)
+        return Difference(complete, tuple(recent), whole=True)
 
     def update_from(self, state_vector: bytes) -> bytes:
         """Raises ReplicaBroken."""

@@ -255,7 +255,7 @@ class Room:
         except ProtocolError as error:
             self._expel_malformed(seat, error)
             return
-        if difference.frames is not None:
+        if difference.whole:
             self.host.counts.joins_cached += encoded
             self.host.counts.joins_encoded += not encoded
         encoder = member.encoder

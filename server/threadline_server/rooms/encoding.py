@@ -1,0 +1,97 @@
+"""The encoding of a large document, made by a child process.
+
+The document library holds the interpreter while it encodes, 10 ms for a megabyte of long texts, and everybody
+on the node would wait. A child reads the same updates and gives back one. They pass through memory without a
+name (memfd_create(2)), written and read in a thread that lets the loop go on meanwhile; it is on no disk.
+
+Run as `python -m threadline_server.rooms.encoding UPDATES ENCODING`, two descriptors: it reads updates from
+the first, each after its length, and writes what they make together to the second.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from threadline.errors import StoreError
+from threadline.protocol.varint import Reader, encode_uint
+from threadline_server.rooms.replica import Replica
+
+LARGE_BYTES = 1 << 20
+"""What is smaller is encoded sooner than a child has started."""
+
+POSSIBLE = hasattr(os, "memfd_create")
+
+_TIMEOUT_S = 60.0
+_LAST_IN_LINE = 19
+_SAID_CHARS = 300
+
+
+class EncodingFailed(StoreError):
+    """The child process died, hung or failed."""
+
+    code = "encoding_failed"
+
+
+def encode_in_child(updates: Sequence[bytes]) -> bytes:
+    """What `updates` make together, as one update. Blocking. Raises EncodingFailed."""
+    with _memory("updates") as given, _memory("encoding") as made:
+        for update in updates:
+            _write(given, encode_uint(len(update)))
+            _write(given, update)
+        _run_child(given, made)
+        return os.pread(made, os.fstat(made).st_size, 0)
+
+
+def _run_child(given: int, made: int) -> None:
+    command = [sys.executable, "-m", __name__, str(given), str(made)]
+    try:
+        child = subprocess.run(  # noqa: S603 - this program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(given, made),
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise EncodingFailed(f"Encoding a document took over {_TIMEOUT_S:g} s.") from None
+    except OSError as error:
+        raise EncodingFailed(f"No process could be started to encode a document: {error}") from error
+    if child.returncode != 0:
+        last = child.stderr.decode(errors="replace").strip()[-_SAID_CHARS:]
+        raise EncodingFailed(f"Encoding a document ended a process with {child.returncode}: {last}")
+
+
+@contextmanager
+def _memory(name: str) -> Iterator[int]:
+    fd = os.memfd_create(name)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def main() -> None:
+    os.nice(_LAST_IN_LINE)
+    given, made = map(int, sys.argv[1:])
+    data = os.pread(given, os.fstat(given).st_size, 0)
+    reader = Reader(data)
+    replica = Replica()
+    while reader.remaining:
+        replica.integrate([reader.read_bytes(len(data))])
+    _write(made, replica.encode())
+
+
+if __name__ == "__main__":
+    main()
