@@ -158,6 +158,18 @@ async def test_a_base_that_failed_is_made_later(house: House, monkeypatch: pytes
 
 
 @pytest.mark.asyncio
+async def test_a_tail_that_became_long_at_a_bad_moment_is_seen_in_the_next_round(house: House) -> None:
+    room = await house.room()
+    eve = Device("eve").join(room)
+    room.compacting = True
+    paste(eve)
+    await until(lambda: eve.unsaved == 0 and room.log.settled)
+    room.compacting = False
+    await house.rooms.sweep()
+    await until(lambda: room.host.counts.compactions == 1)
+
+
+@pytest.mark.asyncio
 @pytest.mark.usefixtures("large_from_here")
 async def test_another_node_may_have_been_quicker(house: House, child: Held) -> None:
     room, ahead = await house.room(), await house.other_room()

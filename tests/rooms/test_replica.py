@@ -68,10 +68,18 @@ def test_an_encoding_made_elsewhere_is_followed_by_what_came_since(failed: bool)
     replica.begin_encoding()
     update, *_ = typed("a")
     replica.integrate([update], recent_limit=10_000)
-    replica.take_encoding(None if failed else bytes(bytearray(elsewhere)))
+    replica.take_encoding(None if failed else bytes(bytearray(elsewhere)), recent_limit=10_000)
     difference = replica.difference(NOTHING)
     assert (difference.step2, difference.updates) == (elsewhere, (update,))
     assert (difference.step2 is elsewhere) is failed
+
+
+def test_an_encoding_made_elsewhere_is_of_no_use_when_much_came_since() -> None:
+    replica = of_size(1_000)
+    replica.begin_encoding()
+    replica.integrate(typed("a" * 2_000), recent_limit=1_000_000)
+    replica.take_encoding(b"made before", recent_limit=1_000_000)
+    assert not replica.encoded
 
 
 @pytest.mark.parametrize(("size", "kept"), [(100_000, False), (10_000_000, True)])

@@ -101,7 +101,7 @@ async def _store_large(room: Room, replica: Replica, dumped: bytes, through: Pos
         async with host.encoding:
             base = await asyncio.to_thread(encode_in_child, _updates_through(through, stored))
     finally:
-        replica.take_encoding(base)
+        replica.take_encoding(base, host.options.recent_bytes)
     if room.log.replica is replica:
         room.log.base_bytes = len(base)
     await _store(room, base, await asyncio.to_thread(index_for, base, dumped), through)

@@ -15,7 +15,7 @@ class RoomOptions:
     compact_turns: int = 1_000
     """Turns in the tail that ask for a new base."""
 
-    compact_bytes: int = 4 * MIB
+    compact_bytes: int = MIB
     """Bytes in the tail that ask for a new base; of a large document as many as its base has."""
 
     compact_on_unload_turns: int = 50
@@ -55,7 +55,7 @@ class RoomOptions:
     sweep_every_s: float = 5.0
     """Between two rounds that expire awareness, drop unused encodings and unload idle rooms."""
 
-    recent_bytes: int = 4 * MIB
+    recent_bytes: int = MIB
     """Updates kept behind a cached encoding, so that a storm of joins encodes once: twice as many bytes, and
     of a large document twice as many as the encoding has."""
 

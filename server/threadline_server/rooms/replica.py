@@ -146,11 +146,15 @@ class Replica:
         assert self._complete is not None
         self._recent.extend(updates)
         self._recent_bytes += sum(map(len, updates))
-        if self._since is not None:
-            return
+        if self._since is None:
+            self._forget_if_much(limit)
+
+    def _forget_if_much(self, limit: int) -> None:
+        assert self._complete is not None
         size = len(self._complete)
-        many = _MANY_RECENT if size > len(EMPTY_UPDATE) else _MANY_AT_FIRST
-        many = max(many, (size + self._recent_bytes) // _BYTES_OF_A_RECENT)
+        many = max(_MANY_RECENT, size // _BYTES_OF_A_RECENT)
+        if self._complete is EMPTY_UPDATE:
+            many = _MANY_AT_FIRST
         if self._recent_bytes > 2 * max(limit, size) or len(self._recent) > many:
             self._forget()
 
@@ -158,7 +162,7 @@ class Replica:
         """Somebody makes an encoding of what is here now, to be taken with `take_encoding`."""
         self._since = []
 
-    def take_encoding(self, encoding: bytes | None) -> None:
+    def take_encoding(self, encoding: bytes | None, recent_limit: int) -> None:
         """The encoding that was begun, for who comes with nothing; None when it failed."""
         since, self._since = self._since, None
         if encoding is not None and since is not None:
@@ -166,6 +170,8 @@ class Replica:
             self._complete = encoding
             self._recent = since
             self._recent_bytes = sum(map(len, since))
+        if self._complete is not None:
+            self._forget_if_much(recent_limit)
 
     def _forget(self) -> None:
         self._complete = None

@@ -536,6 +536,8 @@ class Room:
         self._release()
         self._tell_again()
         self.log.replica.drop_unused()
+        if self.log.is_long:  # what came last came while something large was heard
+            self.host.long(self)
 
     def _tell_again(self) -> None:
         """Of what waits for somebody, until nothing does; then not before the next turn."""
