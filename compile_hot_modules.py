@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent
 PACKAGES = ("client_py/threadline", "server/threadline_server")
 GROUP = "threadline_hot"
 HOT = """
-    threadline/document/rules
+    threadline/document/rules threadline/protocol/awareness
     threadline/protocol/sync threadline/protocol/varint threadline/protocol/ywebsocket
     threadline_server/backplane/base threadline_server/backplane/cipher threadline_server/backplane/feeds
     threadline_server/backplane/follower threadline_server/backplane/sealed_turns
