@@ -13,7 +13,7 @@ from tests.rooms.devices import Device, assert_converged
 from tests.rooms.forged import section, string, update
 from tests.rooms.houses import TRIP, House, until
 
-from threadline_server.rooms import compaction, encoding
+from threadline_server.rooms import encoding
 from threadline_server.rooms.encoding import EncodingFailed, encode_in_child
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.registry import Rooms
@@ -50,7 +50,7 @@ class Held:
 @pytest.fixture
 def child(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     held = Held()
-    monkeypatch.setattr(compaction, "encode_in_child", held)
+    monkeypatch.setattr(encoding, "encode_in_child", held)
     yield held
     held.go_on()
 
@@ -146,7 +146,7 @@ async def test_a_base_that_failed_is_made_later(house: House, monkeypatch: pytes
     counts = room.host.counts
     eve = Device("eve").join(room)
     with monkeypatch.context() as failing:
-        failing.setattr(compaction, "encode_in_child", fail)
+        failing.setattr(encoding, "encode_in_child", fail)
         paste(eve)
         await until(lambda: counts.compaction_failures == 1)
     assert any("The child died." in report for report in house.reports)

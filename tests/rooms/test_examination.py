@@ -11,7 +11,7 @@ from tests.rooms.houses import TRIP, House, until
 
 from threadline.errors import SessionError
 from threadline_server.backplane.base import DocumentName, Position
-from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
+from threadline_server.rooms.examination import UnsafeDocument, examine
 from threadline_server.rooms.load_marks import LoadMarks
 from threadline_server.rooms.options import RoomOptions
 from threadline_server.rooms.registry import Rooms
@@ -90,7 +90,7 @@ async def test_a_suspect_that_cannot_be_read_is_set_aside_and_the_node_lives_on(
         phone.say("hello")
         await until(lambda: phone.unsaved == 0)
         stored = await house.backplane.load(TRIP)
-        assert updates_of(stored)
+        assert stored.updates()
         await house.backplane.compact(TRIP, "lineage-trip", deep(60_000), b"", Position(1))
         LoadMarks(tmp_path / "marks")._write(TRIP)
         reports: list[str] = []

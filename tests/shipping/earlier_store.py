@@ -32,7 +32,6 @@ from threadline_server.backplane.embedded.lock import LOCK_NAME
 from threadline_server.backplane.embedded.schema import VERSION
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.rooms.compaction import compact
-from threadline_server.rooms.examination import updates_of
 from threadline_server.rooms.registry import Rooms
 from threadline_server.upkeep.archive import write_archive
 from threadline_server.upkeep.transfer import take
@@ -204,7 +203,7 @@ async def _make(directory: Path) -> dict[str, bytes]:
     lines = list(write_archive(archive))
     stored = archive.documents[TRIP]
     reader = Device()
-    for update in updates_of(stored):
+    for update in stored.updates():
         reader.doc.apply_update(update)
     make_offline(directory / "offline.sqlite3", reader.doc.get_update())
     with redis_server() as server:

@@ -188,6 +188,12 @@ class Stored:
     def position(self) -> Position:
         return self.tail[-1].position if self.tail else self.base_position
 
+    def updates(self, through: Position | None = None) -> list[bytes]:
+        """The base and what came after it, up to a position or all; `through` is not before the base."""
+        base = [] if self.base is None else [self.base]
+        turns = [logged.turn for logged in self.tail if through is None or logged.position <= through]
+        return base + [entry.update for turn in turns for entry in turn.entries]
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:

@@ -13,9 +13,7 @@ from threadline_server.edge.frames import binary_frame, binary_header
 
 def _framed(prefix: bytes, payload: bytes) -> bytes:
     """`prefix`, then `payload` as a byte string, in one binary message."""
-    length = encode_uint(len(payload))
-    header = binary_header(len(prefix) + len(length) + len(payload))
-    return b"".join((header, prefix, length, payload))
+    return _head(prefix, len(payload)) + payload
 
 
 def _head(prefix: bytes, size: int) -> bytes:

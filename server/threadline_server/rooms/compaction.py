@@ -13,9 +13,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from threadline.errors import ThreadlineError
-from threadline_server.backplane.base import Position, Stored
+from threadline_server.backplane.base import Position
 from threadline_server.rooms import encoding
-from threadline_server.rooms.encoding import encode_in_child
 from threadline_server.rooms.interlude import Lull
 from threadline_server.rooms.loading import dump_gate, index_for
 from threadline_server.rooms.options import RoomOptions
@@ -80,12 +79,10 @@ def compact(room: Room) -> Coroutine[Any, Any, None]:
 
 
 async def _finish(room: Room, work: Coroutine[Any, Any, None]) -> None:
-    counts = room.host.counts
     try:
         await work
-        counts.compactions += 1
     except ThreadlineError as error:
-        counts.compaction_failures += 1
+        room.host.counts.compaction_failures += 1
         room.host.report("A log could not be compacted", room.name, error)
     finally:
         room.compacting = False
@@ -99,7 +96,7 @@ async def _store_large(room: Room, replica: Replica, dumped: bytes, through: Pos
         if stored.base_position > through:
             return  # another node was quicker
         async with host.encoding:
-            base = await asyncio.to_thread(encode_in_child, _updates_through(through, stored))
+            base = await asyncio.to_thread(encoding.encode_in_child, stored.updates(through))
     finally:
         replica.take_encoding(base, host.options.recent_bytes)
     if room.log.replica is replica:
@@ -107,11 +104,6 @@ async def _store_large(room: Room, replica: Replica, dumped: bytes, through: Pos
     await _store(room, base, await asyncio.to_thread(index_for, base, dumped), through)
 
 
-def _updates_through(through: Position, stored: Stored) -> list[bytes]:
-    base = [] if stored.base is None else [stored.base]
-    turns = [logged.turn for logged in stored.tail if logged.position <= through]
-    return base + [entry.update for turn in turns for entry in turn.entries]
-
-
 async def _store(room: Room, base: bytes, index: bytes, through: Position) -> None:
     await room.host.backplane.compact(room.name, room.lineage, base, index, through)
+    room.host.counts.compactions += 1

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from threadline.errors import StoreError
-from threadline.protocol.varint import Reader, encode_uint
-from threadline_server.rooms.replica import Replica
+from threadline.protocol.varint import encode_uint
+from threadline_server.rooms.replica import replica_of
 
 LARGE_BYTES = 1 << 20
 """What is smaller is encoded sooner than a child has started."""
@@ -85,11 +85,7 @@ def _write(fd: int, data: bytes) -> None:
 def main() -> None:
     os.nice(_LAST_IN_LINE)
     given, made = map(int, sys.argv[1:])
-    data = os.pread(given, os.fstat(given).st_size, 0)
-    reader = Reader(data)
-    replica = Replica()
-    while reader.remaining:
-        replica.integrate([reader.read_bytes(len(data))])
+    replica = replica_of(os.pread(given, os.fstat(given).st_size, 0))
     _write(made, replica.encode())
 
 

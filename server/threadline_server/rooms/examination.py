@@ -16,12 +16,10 @@ from collections.abc import Sequence
 
 from threadline.document.digest import session_digest
 from threadline.errors import StoreError
-from threadline.protocol.varint import Reader, encode_bytes
-from threadline_server.backplane.base import Stored
+from threadline.protocol.varint import encode_bytes
 from threadline_server.rooms.options import RoomOptions
-from threadline_server.rooms.replica import Replica
+from threadline_server.rooms.replica import replica_of
 
-_MAX_UPDATE_BYTES = 1 << 40
 _SAID_CHARS = 300
 
 
@@ -29,11 +27,6 @@ class UnsafeDocument(StoreError):
     """A child process that read this document died, hung or failed."""
 
     code = "unsafe_document"
-
-
-def updates_of(stored: Stored) -> list[bytes]:
-    base = [] if stored.base is None else [stored.base]
-    return base + [entry.update for logged in stored.tail for entry in logged.turn.entries]
 
 
 async def examine(updates: Sequence[bytes], options: RoomOptions) -> None:
@@ -64,11 +57,7 @@ async def examine(updates: Sequence[bytes], options: RoomOptions) -> None:
 def main() -> None:
     limit = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    reader = Reader(sys.stdin.buffer.read())
-    replica = Replica()
-    while reader.remaining:
-        replica.integrate([reader.read_bytes(_MAX_UPDATE_BYTES)])
-    session_digest(replica.document())
+    session_digest(replica_of(sys.stdin.buffer.read()).document())
 
 
 if __name__ == "__main__":

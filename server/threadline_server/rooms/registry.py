@@ -22,7 +22,7 @@ from threadline.ids import split_document_name
 from threadline.protocol import close_codes
 from threadline_server.backplane.base import Backplane, Damaged, DocumentName, Fence
 from threadline_server.rooms.compaction import compact, compact_when_settled, is_worth_it_at_unload
-from threadline_server.rooms.examination import UnsafeDocument, examine, updates_of
+from threadline_server.rooms.examination import UnsafeDocument, examine
 from threadline_server.rooms.flushes import Flushes
 from threadline_server.rooms.host import Counts, Host
 from threadline_server.rooms.load_marks import LoadMarks
@@ -238,7 +238,7 @@ class Rooms:
             return await load(self.host, document)
         if marks.is_suspect(document):
             stored = await self.host.backplane.load(document)
-            await examine(updates_of(stored), self.host.options)
+            await examine(stored.updates(), self.host.options)
         await marks.begin(document)
         try:
             return await load(self.host, document)

@@ -14,6 +14,7 @@ from pycrdt import Doc
 from pycrdt._pycrdt import Doc as RawDoc
 
 from threadline.protocol.sync import EMPTY_UPDATE
+from threadline.protocol.varint import Reader
 from threadline_server.backplane.base import Damaged
 from threadline_server.rooms.state_vector import clamp, decode_state_vector, encode_state_vector
 
@@ -44,6 +45,15 @@ _DEAR_BYTES: Final = 1 << 20
 """An encoding of so many bytes is kept as long as it is of use: everybody on the node would wait while one
 is made anew for somebody who comes with nothing.
 """
+
+
+def replica_of(data: bytes) -> Replica:
+    """What a child process was given: updates, each after its length. Raises as `Replica.integrate`."""
+    reader = Reader(data)
+    replica = Replica()
+    while reader.remaining:
+        replica.integrate([reader.read_bytes(len(data))])
+    return replica
 
 
 class ReplicaBroken(Damaged):
