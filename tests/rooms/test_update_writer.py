@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,12 +10,13 @@ from tests.rooms.forged import section, string, struct, update
 from tests.rooms.said import document_of
 
 from threadline.protocol.varint import encode_text
+from threadline_server.rooms.delete_set import DeleteSet
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
 from threadline_server.rooms.update_reader import MalformedUpdate, read_update
 from threadline_server.rooms.update_writer import (
+    NO_DELETES,
     Accepted,
     cut_string,
-    merge_ranges,
     write_struct,
     write_update,
 )
@@ -32,9 +31,12 @@ def test_a_section_is_copied_between_its_changes() -> None:
     accepted.count = 3
     accepted.data_start = structs[0].start
     accepted.data_end = structs[2].end
-    assert write_update(data, [accepted], []) == data
+    assert write_update(data, [accepted], NO_DELETES) == data
     accepted.changes.append((structs[1].start, structs[1].end, string("CD", origin=(7, 1))))
-    written = write_update(data, [accepted], [(7, 3, 4), (7, 1, 2), (8, 0, 1), (7, 2, 3)])
+    deletes = DeleteSet()
+    for client, start, end in ((7, 3, 4), (7, 1, 2), (8, 0, 1), (7, 2, 3)):
+        deletes.add(client, start, end)
+    written = write_update(data, [accepted], deletes.encode())
     expected = section(
         7, 0, string("ab", parent="t"), string("CD", origin=(7, 1)), string("e", origin=(7, 3))
     )
@@ -75,12 +77,3 @@ def test_the_rest_of_values() -> None:
         rest = struct(8, bytes((4 - known,)) + b"".join(values[known:]), origin=(7, known - 1))
         item.origin_client, item.origin_clock = 7, known - 1
         assert write_struct(data, item, known) == rest
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=12))
-def test_ranges_are_joined(ranges: list[tuple[int, int]]) -> None:
-    pairs = [(start, start + length) for start, length in ranges]
-    merged = merge_ranges(list(pairs))
-    assert {at for a, b in merged for at in range(a, b)} == {at for a, b in pairs for at in range(a, b)}
-    assert all(before[1] < after[0] for before, after in pairwise(merged))

@@ -12,6 +12,7 @@ from typing import Final
 
 from threadline.document.judgement import ContentKind, RuleBook
 from threadline_server.backplane.base import ClockRange
+from threadline_server.rooms.delete_set import AT_ONCE
 from threadline_server.rooms.deletion import Deletion
 from threadline_server.rooms.gate_limits import GateLimits
 from threadline_server.rooms.item_index import (
@@ -54,7 +55,7 @@ from threadline_server.rooms.update_reader import (
 )
 from threadline_server.rooms.update_writer import (
     MANY_PIECES,
-    PIECE_STRUCTS,
+    NO_DELETES,
     Accepted,
     Parts,
     cut_string,
@@ -208,17 +209,17 @@ class Admission:
     def _conclude(self, deletion: Deletion) -> Verdict:
         accepted = self._accepted
         gap = self._gap or deletion.gap
-        if not accepted and not deletion.accepted:
+        if not accepted and not deletion.accepted.count:
             return Verdict(None, (), gap, NOTHING_CREATED)
-        if self._verbatim and deletion.verbatim and self._parsed.ascending and not gap:
-            update = self._parsed.data
-        else:
-            update = write_update(self._parsed.data, accepted, deletion.accepted)
+        verbatim = self._verbatim and deletion.verbatim and self._parsed.ascending and not gap
+        in_parts = len(self._pieces) >= MANY_PIECES or deletion.accepted.count > AT_ONCE
+        deletes = NO_DELETES if verbatim and not in_parts else deletion.accepted.encode()
+        update = self._parsed.data if verbatim else write_update(self._parsed.data, accepted, deletes)
         by_id = self._index.by_id
         ranges = [ClockRange(taken.client, taken.clock, by_id[taken.client].next) for taken in accepted]
         verdict = Verdict(update, tuple(ranges), gap, self._created)
-        if len(self._pieces) >= MANY_PIECES:
-            verdict.parts = Parts(self._parsed.data, self._pieces, deletion.accepted)
+        if in_parts:
+            verdict.parts = Parts(self._parsed.data, self._pieces, deletes)
         return verdict
 
     # sections
@@ -366,7 +367,7 @@ class Admission:
         taken.count += 1
         taken.data_end = item.end
         piece = self._piece
-        if piece is None or piece.count >= PIECE_STRUCTS or piece.client != runs.client:
+        if piece is None or piece.client != runs.client or piece.full:
             piece = self._piece = Accepted(runs.client, runs.next)
             piece.data_start = item.start
             self._pieces.append(piece)

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from threadline.errors import Refused
+from threadline_server.rooms.delete_set import DeleteSet
 from threadline_server.rooms.item_index import (
     BURST,
     KIND_MASK,
@@ -43,8 +44,8 @@ class _Doubtful:
 
 
 class Deletion:
-    """`accepted` are (client, first clock, end) to pass on, `verbatim` whether that is all of the delete
-    set, once `advance` gives True."""
+    """`accepted` is to be passed on, `verbatim` whether that is all of the delete set, once `advance` gives
+    True."""
 
     __slots__ = (
         "_at",
@@ -99,7 +100,7 @@ class Deletion:
         for clocks in self._replaced.values():
             clocks.sort()
         self._doubtful: list[_Doubtful] = []
-        self.accepted: list[tuple[int, int, int]] = []
+        self.accepted: DeleteSet = DeleteSet()
         self.gap: bool = False
         self.verbatim: bool = True
 
@@ -154,7 +155,7 @@ class Deletion:
         client = runs.client
         own = max(clock, self._starts.get(client, runs.next))
         if own < end:
-            self.accepted.append((client, own, end))
+            self.accepted.add(client, own, end)
         before = min(end, own)
         clocks = self._replaced.get(client)
         if clocks is None:
@@ -163,7 +164,7 @@ class Deletion:
         first = bisect_left(clocks, clock)
         last = bisect_left(clocks, before)
         for at in range(first, last):
-            self.accepted.append((client, clocks[at], clocks[at] + 1))
+            self.accepted.add(client, clocks[at], clocks[at] + 1)
         if last - first < before - clock:
             self.verbatim = False
 
@@ -188,7 +189,7 @@ class Deletion:
 
     def _accept(self, runs: ClientRuns, start: int, end: int) -> None:
         self._index.add_dead(runs, start, end)
-        self.accepted.append((runs.client, start, end))
+        self.accepted.add(runs.client, start, end)
 
     # what the rules do not grant
 

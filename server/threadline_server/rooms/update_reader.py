@@ -113,7 +113,7 @@ class Struct:
 
 
 _FREED_AT_ONCE: Final = 512
-"""Structs between two looks at the clock."""
+"""Structs or deletes between two looks at the clock."""
 
 
 class Section:
@@ -149,6 +149,10 @@ class ParsedUpdate:
                 del section.structs[-_FREED_AT_ONCE:]
                 if perf_counter_ns() > until_ns:
                     return False
+        while self.deletes:
+            del self.deletes[-_FREED_AT_ONCE:]
+            if perf_counter_ns() > until_ns:
+                return False
         return True
 
 

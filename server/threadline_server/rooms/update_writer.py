@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from threadline.protocol.varint import encode_uint
+from threadline_server.rooms.delete_set import DeleteParts
 from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
 from threadline_server.rooms.update_reader import (
     ANY,
@@ -37,8 +38,15 @@ class Accepted:
         self.data_end: int = 0
         self.changes: list[tuple[int, int, bytes]] = []
 
+    @property
+    def full(self) -> bool:
+        """As large as a part of an update is to be."""
+        return self.count >= PIECE_STRUCTS or self.data_end - self.data_start >= PIECE_BYTES
+
 
 PIECE_STRUCTS: Final = 64
+PIECE_BYTES: Final = 64 * 1024
+NO_DELETES: Final = b"\x00"
 MANY_PIECES: Final = 4
 """Of so many pieces an update is also given in parts."""
 
@@ -48,30 +56,26 @@ class Parts:
     that is large keeps the document library busy for as long as it is large.
     """
 
-    __slots__ = ("_at", "_data", "_deletes", "_pieces")
+    __slots__ = ("_at", "_data", "_deletes", "pieces")
 
-    def __init__(
-        self, data: bytes, pieces: Sequence[Accepted], deletes: Sequence[tuple[int, int, int]]
-    ) -> None:
-        """`pieces` come in the order in which each has what it refers to."""
+    def __init__(self, data: bytes, pieces: Sequence[Accepted], deletes: bytes) -> None:
+        """`pieces` come in the order in which each has what it refers to; `deletes` is a delete set."""
+        self.pieces: Sequence[Accepted] = pieces
         self._data: bytes = data
-        self._pieces: Sequence[Accepted] = pieces
-        self._deletes: Sequence[tuple[int, int, int]] = deletes
+        self._deletes: DeleteParts = DeleteParts(deletes)
         self._at: int = 0
 
     def next(self) -> bytes | None:
         """The next part; None after the last."""
         at = self._at
-        self._at += 1
-        if at < len(self._pieces):
-            return write_update(self._data, self._pieces[at : at + 1], ())
-        if at == len(self._pieces) and self._deletes:
-            return write_update(self._data, (), self._deletes)
-        return None
+        if at == len(self.pieces):
+            return self._deletes.next()
+        self._at = at + 1
+        return write_update(self._data, self.pieces[at : at + 1], NO_DELETES)
 
 
-def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tuple[int, int, int]]) -> bytes:
-    """`accepted` refers to positions in `data`; `deletes` are (client, first clock, end)."""
+def write_update(data: bytes, accepted: Sequence[Accepted], deletes: bytes) -> bytes:
+    """`accepted` refers to positions in `data`; `deletes` is a delete set."""
     parts = [encode_uint(len(accepted))]
     for section in accepted:
         parts.append(encode_uint(section.count))
@@ -83,33 +87,8 @@ def write_update(data: bytes, accepted: Sequence[Accepted], deletes: Sequence[tu
             parts.append(instead)
             position = end
         parts.append(data[position : section.data_end])
-    _write_deletes(parts, deletes)
+    parts.append(deletes)
     return b"".join(parts)
-
-
-def _write_deletes(parts: list[bytes], deletes: Sequence[tuple[int, int, int]]) -> None:
-    by_client: dict[int, list[tuple[int, int]]] = {}
-    for client, start, end in deletes:
-        by_client.setdefault(client, []).append((start, end))
-    parts.append(encode_uint(len(by_client)))
-    for client, ranges in by_client.items():
-        merged = merge_ranges(ranges)
-        parts.append(encode_uint(client))
-        parts.append(encode_uint(len(merged)))
-        for start, end in merged:
-            parts.append(encode_uint(start))
-            parts.append(encode_uint(end - start))
-
-
-def merge_ranges(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sorted, and joined where they touch."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def write_collected(units: int) -> bytes:
