@@ -99,14 +99,20 @@ class Awareness:
         peers have seen is told that clock with a null state, and by y-protocols announces itself above it.
         """
         again: list[AwarenessEntry] = []
+        newcomers: list[tuple[int, int, bytes]] = []
         for client, clock, text in scan_awareness(data, self._options.limits):
             known = self._present.get(client)
             if known is not None:
                 self._renew(known, client, clock, text, holder, now_s)
             elif text == b"null" or owner(client) not in (None, "", holder.actor.user):
                 continue
-            elif not self._arrive(client, clock, text, holder, now_s):
+            elif clock <= self._departed.get(client, -1):
                 again.append(AwarenessEntry(client, self._departed[client], None))
+            else:
+                newcomers.append((client, clock, text))
+        if newcomers:
+            for client, clock, text in newcomers[: self._room_for(holder)]:
+                self._announce(client, clock, text, holder, now_s)
         return join_entries([encode_entry(entry) for entry in again]) if again else None
 
     def receive_from_node(self, data: bytes, now_s: float, limits: Limits) -> None:
@@ -203,22 +209,11 @@ class Awareness:
         elif clock > known.clock:
             self._announce(client, clock, text, holder, now_s)
 
-    def _arrive(self, client: int, clock: int, text: bytes, holder: Contributor, now_s: float) -> bool:
-        """False: peers have seen this clock, or a later one, of a device that had left."""
-        departed = self._departed.get(client)
-        if departed is not None and clock <= departed:
-            return False
-        if self._has_room_for(holder):
-            self._announce(client, clock, text, holder, now_s)
-        return True
-
-    def _has_room_for(self, holder: Contributor) -> bool:
-        if len(self._present) >= self._options.max_present_devices:
-            return False
-        if len(self._present) < self._options.max_awareness_per_member:
-            return True
+    def _room_for(self, holder: Contributor) -> int:
+        """How many more it may announce."""
         announced = sum(known.holder is holder for known in self._present.values())
-        return announced < self._options.max_awareness_per_member
+        mine = self._options.max_awareness_per_member - announced
+        return max(0, min(mine, self._options.max_present_devices - len(self._present)))
 
     def _announce(self, client: int, clock: int, text: bytes, holder: Contributor, now_s: float) -> None:
         state = parse_state(text)
