@@ -12,7 +12,7 @@ from typing import TypeVar
 import uvloop
 
 from threadline_server.app import Core, OnCode, RunningServer, running_server, running_worker
-from threadline_server.cli import garbage
+from threadline_server.cli import garbage, memory
 from threadline_server.edge.http.demo import Kill
 from threadline_server.settings import Settings
 
@@ -54,6 +54,7 @@ def _run_until_stopped(running: AbstractAsyncContextManager[T], announce: Callab
             looking.cancel()
 
     garbage.begin()
+    memory.keep()
     sys.setswitchinterval(SWITCH_EVERY_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve())
