@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -38,7 +40,7 @@ class Held:
         self.begun = 0
         self._may = threading.Event()
 
-    def __call__(self, updates: Sequence[bytes]) -> bytes:
+    def __call__(self, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
         self.begun += 1
         assert self._may.wait(20)
         return encode_in_child(updates)
@@ -70,7 +72,18 @@ def whole(updates: Sequence[bytes]) -> bytes:
 def test_a_child_makes_of_updates_what_this_process_would(count: int) -> None:
     updates = [update(section(HERS, clock, string("x", parent=f"{clock}"))) for clock in range(count)]
     updates.append(update(section(HERS + 1, 0, string(TEXT, parent="pasted"))))
-    assert encode_in_child(updates) == whole(updates)
+    assert encode_in_child(updates)[0] == whole(updates)
+
+
+def test_a_child_lets_everybody_else_have_the_processor() -> None:
+    program = """
+import os
+from threadline_server.rooms.encoding_child import stand_back
+stand_back()
+print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["19", "True"]
 
 
 def test_a_child_that_fails_says_why() -> None:
@@ -139,7 +152,7 @@ async def test_a_large_document_that_is_put_away_leaves_a_base(house: House, chi
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("large_from_here")
 async def test_a_base_that_failed_is_made_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(updates: Sequence[bytes]) -> bytes:
+    def fail(updates: Sequence[bytes]) -> tuple[bytes, bytes]:
         raise EncodingFailed("The child died.")
 
     room = await house.room()

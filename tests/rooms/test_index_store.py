@@ -48,12 +48,16 @@ def table_of(keys: list[tuple[str, bool]]) -> tuple[KeyTable, list[int]]:
     return table, [table.add(key, shared) for key, shared in keys]
 
 
+def dumped(table: KeyTable) -> tuple[list[bytes], list[str]]:
+    return [bytes(column) for column in table.columns()], list(table.prefixes())
+
+
 @given(keys=KEYS)
 def test_every_key_is_kept_as_it_was(keys: list[tuple[str, bool]]) -> None:
     table, ids = table_of(keys)
-    columns, prefixes = table.dump()
+    blob, ends, kinds = table.columns()
     loaded = KeyTable()
-    loaded.load(columns[0], columns[1], columns[2], prefixes)
+    loaded.load(bytes(blob), ends.tobytes(), bytes(kinds), table.prefixes())
     for known in (table, loaded):
         assert [known.text(key_id) for key_id in ids] == [key for key, _ in keys]
     assert [loaded.is_common(key_id) for key_id in ids] == [table.is_common(key_id) for key_id in ids]
@@ -64,12 +68,11 @@ def test_keys_that_are_taken_back_leave_nothing(
     kept: list[tuple[str, bool]], undone: list[tuple[str, bool]]
 ) -> None:
     table, ids = table_of(kept)
-    before, count = table.dump(), len(table)
-    before = (before[0], list(before[1]))
+    before, count = dumped(table), len(table)
     for key, shared in undone:
         table.add(key, shared)
     table.truncate(count)
-    assert table.dump() == before
+    assert dumped(table) == before
     assert [table.add(key, shared) for key, shared in undone] == table_of(kept + undone)[1][len(ids) :]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Text
 
+from threadline.protocol.sync import EMPTY_UPDATE
 from threadline_server.rooms.replica import Replica
+from threadline_server.rooms.seat import NO_MARK
 
 NOTHING = b"\x00"
 
@@ -89,3 +91,77 @@ def test_more_updates_may_follow_an_encoding_that_is_large(size: int, kept: bool
     for update in typed("a" * 2_000):
         replica.integrate([update])
     assert replica.encoded is kept
+
+
+def large_and(count: int) -> tuple[Replica, list[bytes]]:
+    """A large document that somebody had, and what came since."""
+    replica = of_size(2_000_000)
+    replica.encode()
+    since = typed("x" * count)
+    replica.integrate(since, recent_limit=10_000)
+    return replica, since
+
+
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_what_a_peer_missed_of_a_large_document_is_given_as_it_came(count: int) -> None:
+    replica, _ = large_and(20)
+    mark, level = replica.mark, b"not looked at"
+    missed = typed("y" * count)
+    replica.integrate(missed, recent_limit=10_000)
+    difference = replica.missed(mark, level)
+    given = [difference.step2, *difference.updates]
+    assert given == (missed or [EMPTY_UPDATE])
+    assert not difference.whole
+
+
+def test_what_it_missed_is_known_after_a_new_encoding_until_the_next_round() -> None:
+    replica, _ = large_and(5)
+    mark, level = replica.mark, replica.state_vector()
+    before, after = typed("before"), typed("after")
+    replica.integrate(before, recent_limit=10_000)
+    elsewhere = bytes(bytearray(replica.update_from(NOTHING)))
+    replica.begin_encoding()
+    replica.integrate(after, recent_limit=10_000)
+    replica.take_encoding(elsewhere, recent_limit=10_000)
+    difference = replica.missed(mark, level)
+    assert [difference.step2, *difference.updates] == [*before, *after]
+    replica.drop_unused()
+    assert replica.missed(mark, level) == replica.difference(level)
+
+
+def test_what_it_missed_of_another_replica_is_found_out() -> None:
+    replica, _ = large_and(5)
+    level = of_size(10).state_vector()
+    assert replica.missed(NO_MARK, level) == replica.difference(level)
+
+
+@pytest.mark.parametrize("encoding", [True, False])
+def test_what_comes_without_end_is_not_kept_without_end(encoding: bool) -> None:
+    replica, _ = large_and(0)
+    if encoding:
+        replica.begin_encoding()
+    for client in range(20):
+        replica.integrate([of_size(500_000 + client).encode()], recent_limit=1 << 20)
+    assert not replica.encoded
+    replica.take_encoding(b"late", recent_limit=1 << 20)
+    assert not replica.encoded
+
+
+def test_what_replaced_itself_is_not_given_for_long() -> None:
+    """A document that is known to be small is encoded, and not given as megabytes of its past."""
+    replica = of_size(1_000)
+    replica.encode()
+    for size in range(600_000, 600_005):
+        replica.integrate([of_size(size).encode()], recent_limit=1 << 20)
+    assert not replica.encoded
+
+
+def test_a_large_document_is_not_encoded_for_who_comes_with_nothing() -> None:
+    """However much came since it was, until a new encoding is there."""
+    replica, since = large_and(5_000)
+    assert replica.encoded
+    assert len(replica.difference(NOTHING).updates) == len(since)
+    never = Replica()
+    pasted = [of_size(900_000).encode() for _ in range(4)]
+    never.integrate(pasted, recent_limit=1 << 20)
+    assert [never.difference(NOTHING).step2, *never.difference(NOTHING).updates] == pasted

@@ -1,4 +1,4 @@
-"""The frames that bring one member level: a difference, framed for its dialect.
+"""The frames that bring members level: a difference, or what just came, framed for their dialect.
 
 What is large is not copied to stand in a frame, or to be put together with what follows it: fifty devices
 that join at once would copy it fifty times, twice over.
@@ -17,18 +17,14 @@ _LARGE_BYTES = 64 * 1024
 def step2_frames(difference: Difference, encoder: Encoder) -> list[bytes]:
     """The parts in order. The step 2 comes last: with it a client calls itself synced, and must have all."""
     *before, last = (difference.step2, *difference.updates)
-    frames = _update_frames(before, encoder)
+    frames = update_frames(before, encoder)
     if len(last) < _LARGE_BYTES:
         return [*frames, encoder.step2(last)]
     return [*frames, encoder.step2_head(len(last)), last]
 
 
-def update_frames(difference: Difference, encoder: Encoder) -> list[bytes]:
-    """The parts in order, for a member that is synced."""
-    return _update_frames((difference.step2, *difference.updates), encoder)
-
-
-def _update_frames(updates: Sequence[bytes], encoder: Encoder) -> list[bytes]:
+def update_frames(updates: Sequence[bytes], encoder: Encoder) -> list[bytes]:
+    """Each in order, for a member that is synced."""
     frames: list[bytes] = []
     for update in updates:
         if len(update) < _LARGE_BYTES:

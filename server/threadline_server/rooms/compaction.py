@@ -9,16 +9,15 @@ it waits until its tail weighs as much as its base.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from threadline.errors import ThreadlineError
 from threadline_server.backplane.base import Position
 from threadline_server.rooms import encoding
-from threadline_server.rooms.interlude import Lull
-from threadline_server.rooms.loading import dump_gate, index_for
+from threadline_server.rooms.interlude import Lull, Standstill
+from threadline_server.rooms.loading import index_for
 from threadline_server.rooms.options import RoomOptions
-from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.room import Room
 from threadline_server.rooms.room_log import tail_weight
 
@@ -65,17 +64,16 @@ def compact(room: Room) -> Coroutine[Any, Any, None]:
     A failure is reported, and tried again when the tail has grown as long once more.
     """
     log = room.log
-    dumped = dump_gate(log.gate, log.stamper.highest)
     size = log.base_bytes + log.tail_bytes
     log.tail_turns = log.tail_bytes = 0
     room.compacting = True
-    if size < encoding.LARGE_BYTES or not encoding.POSSIBLE:
-        base = log.replica.encode()
-        log.base_bytes = len(base)
-        return _finish(room, _store(room, base, index_for(base, dumped), log.position))
-    log.base_bytes = size
-    log.replica.begin_encoding()
-    return _finish(room, _store_large(room, log.replica, dumped, log.position))
+    if size >= encoding.LARGE_BYTES and encoding.POSSIBLE:
+        log.base_bytes = size
+        return _finish(room, _LargeBase(room).store())
+    base = log.replica.encode()
+    log.base_bytes = len(base)
+    index = index_for(base, log.stamper.highest, log.gate.dump())
+    return _finish(room, _store(room, base, index, log.position))
 
 
 async def _finish(room: Room, work: Coroutine[Any, Any, None]) -> None:
@@ -88,20 +86,49 @@ async def _finish(room: Room, work: Coroutine[Any, Any, None]) -> None:
         room.compacting = False
 
 
-async def _store_large(room: Room, replica: Replica, dumped: bytes, through: Position) -> None:
-    host = room.host
-    base = None
-    try:
-        stored = await host.backplane.load(room.name)
-        if stored.base_position > through:
-            return  # another node was quicker
-        async with host.encoding:
-            base = await asyncio.to_thread(encoding.encode_in_child, stored.updates(through))
-    finally:
-        replica.take_encoding(base, host.options.recent_bytes)
-    if room.log.replica is replica:
-        room.log.base_bytes = len(base)
-    await _store(room, base, await asyncio.to_thread(index_for, base, dumped), through)
+class _LargeBase:
+    """The base of this moment. Nothing is judged until its index is written, by a thread."""
+
+    def __init__(self, room: Room) -> None:
+        log = room.log
+        self._room = room
+        self._through = log.position
+        self._replica = log.replica
+        self._gate = log.gate
+        self._highest = log.stamper.highest
+        self._updates = log.replica.kept()
+        self._replica.begin_encoding()
+        self._standstill = Standstill(room)
+
+    async def store(self) -> None:
+        room, host = self._room, self._room.host
+        encoded: bytes | None = None
+        try:
+            dumped = await self._dump_gate()
+            async with host.encoding:
+                updates = self._updates or await self._load()
+                if updates is None:
+                    return
+                encoded, cuts = await asyncio.to_thread(encoding.encode_in_child, updates)
+        finally:
+            self._replica.take_encoding(encoded, host.options.recent_bytes)
+            self._updates = None
+        assert encoded is not None
+        if room.log.replica is self._replica:
+            room.log.base_bytes = len(encoded)
+        index = await asyncio.to_thread(index_for, encoded, self._highest, dumped, cuts)
+        await _store(room, encoded, index, self._through)
+
+    async def _load(self) -> Sequence[bytes] | None:
+        """What the replica was made of, from the log; None where another node's base has more by now."""
+        stored = await self._room.host.backplane.load(self._room.name)
+        return None if stored.base_position > self._through else stored.updates(self._through)
+
+    async def _dump_gate(self) -> bytes:
+        try:
+            return await asyncio.to_thread(self._gate.dump)
+        finally:
+            self._standstill.end()
 
 
 async def _store(room: Room, base: bytes, index: bytes, through: Position) -> None:

@@ -1,16 +1,16 @@
-"""The encoding of a large document, made by a child process.
+"""The encoding of a large document, and where it may be cut, made by a child process.
 
 The document library holds the interpreter while it encodes, 10 ms for a megabyte of long texts, and everybody
 on the node would wait. A child reads the same updates and gives back one. They pass through memory without a
 name (memfd_create(2)), written and read in a thread that lets the loop go on meanwhile; it is on no disk.
 
-Run as `python -m threadline_server.rooms.encoding UPDATES ENCODING`, two descriptors: it reads updates from
-the first, each after its length, and writes what they make together to the second.
+`encoding_child` is that process.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 from threadline.errors import StoreError
 from threadline.protocol.varint import encode_uint
+from threadline_server.rooms.cuts import find_cuts
 from threadline_server.rooms.replica import replica_of
 
 LARGE_BYTES = 1 << 20
@@ -25,8 +26,9 @@ LARGE_BYTES = 1 << 20
 
 POSSIBLE = hasattr(os, "memfd_create")
 
-_TIMEOUT_S = 60.0
-_LAST_IN_LINE = 19
+_LENGTHS = struct.Struct("<QQ")
+_CHILD = "threadline_server.rooms.encoding_child"
+_TIMEOUT_S = 120.0
 _SAID_CHARS = 300
 
 
@@ -36,18 +38,30 @@ class EncodingFailed(StoreError):
     code = "encoding_failed"
 
 
-def encode_in_child(updates: Sequence[bytes]) -> bytes:
-    """What `updates` make together, as one update. Blocking. Raises EncodingFailed."""
+def encode(given: int, made: int) -> None:
+    """What the child does: `given` and `made` are its ends of that memory. In the one are updates, each after
+    its length; into the other go the lengths of their encoding and of its cuts, eight bytes each, then both.
+    """
+    encoded = replica_of(os.pread(given, os.fstat(given).st_size, 0)).encode()
+    cuts = find_cuts(encoded)
+    for data in (_LENGTHS.pack(len(encoded), len(cuts)), encoded, cuts):
+        _write(made, data)
+
+
+def encode_in_child(updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """What `updates` make together, as one update, and its cuts. Blocking. Raises EncodingFailed."""
     with _memory("updates") as given, _memory("encoding") as made:
         for update in updates:
             _write(given, encode_uint(len(update)))
             _write(given, update)
         _run_child(given, made)
-        return os.pread(made, os.fstat(made).st_size, 0)
+        encoded, cuts = _LENGTHS.unpack(os.pread(made, _LENGTHS.size, 0))
+        at = _LENGTHS.size
+        return os.pread(made, encoded, at), os.pread(made, cuts, at + encoded)
 
 
 def _run_child(given: int, made: int) -> None:
-    command = [sys.executable, "-m", __name__, str(given), str(made)]
+    command = [sys.executable, "-m", _CHILD, str(given), str(made)]
     try:
         child = subprocess.run(  # noqa: S603 - this program
             command,
@@ -80,14 +94,3 @@ def _write(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
-
-
-def main() -> None:
-    os.nice(_LAST_IN_LINE)
-    given, made = map(int, sys.argv[1:])
-    replica = replica_of(os.pread(given, os.fstat(given).st_size, 0))
-    _write(made, replica.encode())
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from threadline_server.rooms.catching_up import joined, update_frames
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.member import Encoder
 from threadline_server.rooms.seat import Seat
@@ -13,18 +14,17 @@ def fan_out(
     seats: Iterable[Seat],
     updates: Sequence[bytes],
     senders: Sequence[Contributor | None] | None,
-    level: Callable[[], bytes],
+    fall_behind: Callable[[Seat], None],
 ) -> int:
     """Send `updates` to everyone who did not send them; gives back the number of writes.
 
-    `senders[i]` sent `updates[i]`; None when all came from other nodes. `level` gives the state vector that a
-    member has reached with them: one that does not keep up is *behind* from there on and gets nothing until
-    it drains, then one difference.
+    `senders[i]` sent `updates[i]`; None when all came from other nodes. `fall_behind` is for a
+    member that does not keep up: it gets nothing from there on until it drains, then one difference.
     """
     sending = frozenset(senders) if senders is not None else frozenset()
-    framed: dict[Encoder, bytes] = {}
+    framed: dict[Encoder, list[bytes]] = {}
     encoder: Encoder | None = None
-    data = b""
+    pieces: list[bytes] = []
     writes = 0
     for seat in seats:
         if seat.behind is not None:
@@ -34,29 +34,25 @@ def fan_out(
             if len(sending) == 1:
                 continue  # all of it is its own
             assert senders is not None
-            member.write(_frames_for(seat, updates, senders))
+            others = [update for update, sender in zip(updates, senders, strict=True) if sender is not seat]
+            for data in joined(update_frames(others, member.encoder)):
+                member.write(data)
         else:
             if member.encoder is not encoder:
                 encoder = member.encoder
-                data = framed.get(encoder) or _frame(framed, encoder, updates)
-            member.write(data)
+                pieces = framed.get(encoder) or _frame(framed, encoder, updates)
+            for data in pieces:
+                member.write(data)
         writes += 1
         if member.congested:
-            seat.behind = level()
+            fall_behind(seat)
     return writes
 
 
-def _frame(framed: dict[Encoder, bytes], encoder: Encoder, updates: Sequence[bytes]) -> bytes:
-    data = b"".join([encoder.update(update) for update in updates])
-    framed[encoder] = data
-    return data
-
-
-def _frames_for(seat: Seat, updates: Sequence[bytes], senders: Sequence[Contributor | None]) -> bytes:
-    frame = seat.member.encoder.update
-    return b"".join(
-        [frame(update) for update, sender in zip(updates, senders, strict=True) if sender is not seat]
-    )
+def _frame(framed: dict[Encoder, list[bytes]], encoder: Encoder, updates: Sequence[bytes]) -> list[bytes]:
+    pieces = joined(update_frames(updates, encoder))
+    framed[encoder] = pieces
+    return pieces
 
 
 def broadcast(seats: Iterable[Seat], frame: Callable[[Encoder], bytes]) -> None:

@@ -176,10 +176,12 @@ class Gate:
         return dump_index(order.index, order, self._users)
 
     @classmethod
-    def load(cls, data: bytes, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS) -> Gate:
-        """The gate that `dump` gave. Raises IndexDamaged."""
+    def load(
+        cls, data: bytes, rules: RuleBook, limits: GateLimits = DEFAULT_GATE_LIMITS, *, start: int = 0
+    ) -> Gate:
+        """The gate of which `dump` gave what is in `data` from `start` on. Raises IndexDamaged."""
         gate = cls(rules, limits)
-        _, gate._order, gate._users = load_index(data)
+        _, gate._order, gate._users = load_index(data, start)
         gate._user_ids = {user: number for number, user in enumerate(gate._users)}
         return gate
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from time import sleep
 from typing import Final
 from zlib import crc32
 
@@ -23,6 +24,11 @@ _MAGIC: Final = b"TLX2"
 _FIRST_MAGIC: Final = b"TLX1"
 _CHECK_BYTES: Final = 4
 _SWAPPED: Final = sys.byteorder == "big"
+_AT_ONCE_BYTES: Final = 256 * 1024
+_PAUSE_S: Final = 0.0001
+"""A large index is written and read in a thread, which leaves interpreter and processor to others after so
+many bytes: letting go of the interpreter alone is not enough where both have one core.
+"""
 
 
 class IndexDamaged(StoreError):
@@ -32,41 +38,42 @@ class IndexDamaged(StoreError):
 
 
 def dump_index(index: ItemIndex, order: ListOrder, users: list[str]) -> bytes:
-    parts: list[bytes] = []
-    _add_texts(parts, users)
-    columns, prefixes = index.keys.dump()
-    for part in columns:
-        _add(parts, part)
-    _add_texts(parts, prefixes)
-    for part in index.bursts.dump():
-        _add(parts, part)
-    _add_texts(parts, index.root_names)
+    writer = _Writer()
+    writer.add_texts(users)
+    blob, ends, kinds = index.keys.columns()
+    writer.add(blob)
+    writer.add_column(ends)
+    writer.add(kinds)
+    writer.add_texts(index.keys.prefixes())
+    for column in index.bursts.columns():
+        writer.add_column(column)
+    writer.add_texts(index.root_names)
     for column in _type_columns(index):
-        _add_column(parts, column)
+        writer.add_column(column)
     for column in _piece_columns(order):
-        _add_column(parts, column)
-    parts.append(encode_uint(len(index.clients)))
+        writer.add_column(column)
+    writer.add_uint(len(index.clients))
     for runs in index.clients:
-        parts += [encode_uint(runs.client), encode_uint(runs.owner), encode_uint(runs.next)]
-        _add_column(parts, runs.starts)
-        _add_column(parts, runs.parents)
-        _add_column(parts, runs.metas)
+        for number in (runs.client, runs.owner, runs.next):
+            writer.add_uint(number)
+        writer.add_column(runs.starts)
+        writer.add_column(runs.parents)
+        writer.add_column(runs.metas)
         for lazy in _lazy_columns(runs):
-            _add_column(parts, lazy)
-    body = b"".join(parts)
-    return _MAGIC + body + crc32(body).to_bytes(_CHECK_BYTES, "little")
+            writer.add_column(lazy)
+    return writer.end()
 
 
-def load_index(data: bytes) -> tuple[ItemIndex, ListOrder, list[str]]:
-    """The inverse of `dump_index`. Raises IndexDamaged."""
-    magic = data[: len(_MAGIC)]
-    if magic not in (_MAGIC, _FIRST_MAGIC) or len(data) < len(_MAGIC) + _CHECK_BYTES:
+def load_index(data: bytes, start: int = 0) -> tuple[ItemIndex, ListOrder, list[str]]:
+    """The inverse of `dump_index`, of what is in `data` from `start` on. Raises IndexDamaged."""
+    body = start + len(_MAGIC)
+    magic = data[start:body]
+    if magic not in (_MAGIC, _FIRST_MAGIC) or len(data) < body + _CHECK_BYTES:
         raise IndexDamaged("The stored index is of another version.")
-    body = data[len(_MAGIC) : -_CHECK_BYTES]
-    if crc32(body) != int.from_bytes(data[-_CHECK_BYTES:], "little"):
+    if crc32(memoryview(data)[body:-_CHECK_BYTES]) != int.from_bytes(data[-_CHECK_BYTES:], "little"):
         raise IndexDamaged("The stored index does not match its checksum.")
     try:
-        return _load(Reader(body), first=magic == _FIRST_MAGIC)
+        return _load(Reader(data, body), first=magic == _FIRST_MAGIC)
     except (ProtocolError, ValueError, UnicodeDecodeError) as error:
         raise IndexDamaged(f"The stored index cannot be read: {error}") from error
 
@@ -91,7 +98,8 @@ def _load(reader: Reader, *, first: bool) -> tuple[ItemIndex, ListOrder, list[st
         _fill(reader, column)
     for _ in range(reader.read_uint()):
         _load_client(reader, index, len(users), first=first)
-    reader.expect_end()
+    if reader.remaining != _CHECK_BYTES:
+        raise ValueError("it does not end where it should")
     return index, order, users
 
 
@@ -156,29 +164,70 @@ def _lazy_columns(runs: ClientRuns) -> tuple[Column | None, ...]:
     )
 
 
-def _add(parts: list[bytes], part: bytes) -> None:
-    parts.append(encode_uint(len(part)))
-    parts.append(part)
+class _Writer:
+    """Takes the checksum as it goes."""
 
+    __slots__ = ("_check", "_fresh", "_fresh_bytes", "_parts")
 
-def _add_texts(parts: list[bytes], texts: list[str]) -> None:
-    parts.append(encode_uint(len(texts)))
-    for text in texts:
-        _add(parts, text.encode())
+    def __init__(self) -> None:
+        self._parts: list[bytes] = [_MAGIC]
+        self._fresh: list[bytes] = []
+        self._fresh_bytes: int = 0
+        self._check: int = 0
 
+    def _put(self, data: bytes) -> None:
+        self._fresh.append(data)
+        self._fresh_bytes += len(data)
+        if self._fresh_bytes >= _AT_ONCE_BYTES:
+            self._flush()
 
-def _add_column(parts: list[bytes], column: Column | None) -> None:
-    if column is None:
-        parts.append(b"\x00")
-        return
-    if _SWAPPED:
-        column = column[:]
-        column.byteswap()
-    _add(parts, column.tobytes())
+    def _flush(self) -> None:
+        data = b"".join(self._fresh)
+        self._parts.append(data)
+        self._check = crc32(data, self._check)
+        self._fresh = []
+        self._fresh_bytes = 0
+        if len(data) >= _AT_ONCE_BYTES:
+            sleep(_PAUSE_S)
+
+    def add_uint(self, number: int) -> None:
+        self._put(encode_uint(number))
+
+    def add(self, part: bytearray) -> None:
+        self.add_uint(len(part))
+        for start in range(0, len(part), _AT_ONCE_BYTES):
+            self._put(bytes(part[start : start + _AT_ONCE_BYTES]))
+
+    def add_texts(self, texts: list[str]) -> None:
+        self.add_uint(len(texts))
+        for text in texts:
+            data = text.encode()
+            self.add_uint(len(data))
+            self._put(data)
+
+    def add_column(self, column: Column | None) -> None:
+        if column is None:
+            self.add_uint(0)
+            return
+        self.add_uint(len(column) * column.itemsize)
+        at_once = _AT_ONCE_BYTES // column.itemsize
+        for start in range(0, len(column), at_once):
+            some = column[start : start + at_once]
+            if _SWAPPED:
+                some.byteswap()
+            self._put(some.tobytes())
+
+    def end(self) -> bytes:
+        self._flush()
+        self._parts.append(self._check.to_bytes(_CHECK_BYTES, "little"))
+        return b"".join(self._parts)
 
 
 def _part(reader: Reader) -> bytes:
-    return reader.read_bytes(reader.remaining)
+    part = reader.read_bytes(reader.remaining)
+    if len(part) > _AT_ONCE_BYTES:
+        sleep(_PAUSE_S)
+    return part
 
 
 def _texts(reader: Reader) -> list[str]:

@@ -85,3 +85,20 @@ class Lull(Interlude):
     """Waits for a moment in which the log has taken everything, to make a base (`compaction`)."""
 
     __slots__ = ()
+
+
+class Standstill(Interlude):
+    """Begins in such a moment, and keeps the gate as it is then."""
+
+    __slots__ = ()
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        room.interlude = self
+        room.log.set_gate_aside()
+
+    def end(self) -> None:
+        """A recovery that began meanwhile has taken over."""
+        if self._room.interlude is self:
+            self._room.log.bring_gate_back()
+            super().end()

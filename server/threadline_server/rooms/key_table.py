@@ -140,12 +140,16 @@ class KeyTable:
         columns = (self._blob, self._kinds, self._ends, self._common, self._prefixes)
         return sum(sys.getsizeof(column) for column in columns) + looked_up * _ENTRY_BYTES
 
-    def dump(self) -> tuple[list[bytes], list[str]]:
-        """The columns, and what entry ids begin with."""
-        return [bytes(self._blob), self._ends.tobytes(), bytes(self._kinds)], self._prefixes
+    def columns(self) -> tuple[bytearray, Column, bytearray]:
+        """As they are, to be stored with `prefixes`."""
+        return self._blob, self._ends, self._kinds
+
+    def prefixes(self) -> list[str]:
+        """What entry ids begin with."""
+        return self._prefixes
 
     def load(self, blob: bytes, ends: bytes, kinds: bytes, prefixes: list[str]) -> None:
-        """The inverse of `dump`. Raises ValueError where the parts do not fit together."""
+        """From what `columns` gave. Raises ValueError where the parts do not fit together."""
         self._blob = bytearray(blob)
         self._ends.frombytes(ends)
         self._kinds = bytearray(kinds)
@@ -154,9 +158,11 @@ class KeyTable:
         self._prefixes = prefixes
         self._prefix_starts = [0] * len(prefixes)
         self._prefix_numbers = {prefix: number for number, prefix in enumerate(prefixes)}
-        for key_id, kind in enumerate(kinds):
-            if kind == _COMMON:
-                self._common[self.text(key_id)] = key_id
+        common = bytes((_COMMON,))
+        key_id = kinds.find(common)
+        while key_id >= 0:
+            self._common[self.text(key_id)] = key_id
+            key_id = kinds.find(common, key_id + 1)
 
     def load_unpacked(self, blob: bytes, ends: bytes, kinds: bytes) -> None:
         """As `load`, of a table in which entry ids were stored as they are."""
@@ -216,8 +222,9 @@ class BurstTable:
         columns = sys.getsizeof(self._parents) + sys.getsizeof(self._items) + sys.getsizeof(self._depths)
         return columns + sys.getsizeof(self._next) + len(self._next) * _ENTRY_BYTES
 
-    def dump(self) -> list[bytes]:
-        return [self._parents.tobytes(), self._items.tobytes(), self._depths.tobytes()]
+    def columns(self) -> tuple[Column, Column, Column]:
+        """As they are, to be stored."""
+        return self._parents, self._items, self._depths
 
     def load(self, parents: bytes, items: bytes, depths: bytes) -> None:
         """Raises ValueError where the parts do not fit together."""

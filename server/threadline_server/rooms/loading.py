@@ -12,16 +12,18 @@ from threadline.errors import ProtocolError, StoreError
 from threadline.ids import SERVER_USER
 from threadline.protocol.varint import Reader, encode_uint
 from threadline_server.backplane.base import Damaged, DocumentName, Entry, LoggedTurn, Position, Stored
-from threadline_server.rooms.gate import NO_OWNER, Gate
+from threadline_server.rooms.cuts import NO_CUTS, BaseParts
+from threadline_server.rooms.gate import NO_OWNER, Gate, IndexDamaged
 from threadline_server.rooms.host import Host
-from threadline_server.rooms.replica import Replica
+from threadline_server.rooms.replica import Replica, ReplicaBroken
 from threadline_server.rooms.stamper import highest_in_document
 from threadline_server.rooms.stamps import highest_seq
 from threadline_server.rooms.trust import Trust
 from threadline_server.rooms.turns import Slice
 from threadline_server.rooms.update_writer import Parts
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
+UNCUT_VERSION = 2  # said nothing of where the base may be cut
 UNBOUND_VERSION = 1  # said nothing of its base
 _LARGE_BYTES = 256 * 1024
 _LARGE_UPDATE_BYTES = 16 * 1024
@@ -61,18 +63,20 @@ async def load(host: Host, name: DocumentName) -> Loaded:
 
 
 async def _build(host: Host, stored: Stored, rules: RuleBook) -> Loaded:
-    gate, highest = await _gate_of_base(stored, rules)
-    replica = Replica()
+    """A little at a time and in line: others do not wait for it."""
+    slice_ = Slice(host.turns)
+    kept, replica = Kept(Gate(rules), 0), Replica()
     if stored.base is not None:
-        replica.start_with(stored.base)
-        if highest is None:
-            highest = highest_in_document(replica.document())
-    highest = max(highest or 0, await _Tail(host, gate, replica).add(stored.tail))
+        kept = await _kept_of_base(stored, rules)
+        replica = await _replica_of_base(stored.base, kept, slice_)
+    highest = highest_in_document(replica.document()) if kept.highest is None else kept.highest
+    gate = kept.gate
+    tail = _Tail(gate, replica, host.options.recent_bytes, slice_)
     return Loaded(
         lineage=stored.lineage,
         replica=replica,
         gate=gate,
-        highest_seq=highest,
+        highest_seq=max(highest, await tail.add(stored.tail)),
         base_bytes=len(stored.base or b""),
         base_position=stored.base_position,
         position=stored.position,
@@ -80,12 +84,41 @@ async def _build(host: Host, stored: Stored, rules: RuleBook) -> Loaded:
     )
 
 
-class _Tail:
-    """Adds a tail to what was made of the base, a little at a time and in line: others do not wait for it."""
+async def _replica_of_base(base: bytes, kept: Kept, slice_: Slice) -> Replica:
+    replica = await _replica_of_parts(base, kept, slice_) if kept.cuts else None
+    if replica is None:
+        replica = Replica()
+        replica.integrate_some((base,))
+    replica.hold(base)
+    return replica
 
-    def __init__(self, host: Host, gate: Gate, replica: Replica) -> None:
-        self._recent_limit = host.options.recent_bytes
-        self._slice = Slice(host.turns)
+
+async def _replica_of_parts(base: bytes, kept: Kept, slice_: Slice) -> Replica | None:
+    """None where these are no parts of it."""
+    replica = Replica()
+    try:
+        await _integrate(replica, BaseParts(base, kept.cuts), slice_)
+    except (ReplicaBroken, ProtocolError):
+        return None
+    whole = {client: clock for client, clock in kept.gate.clocks().items() if clock}
+    return replica if replica.clocks() == whole else None
+
+
+async def _integrate(replica: Replica, parts: BaseParts | Parts, slice_: Slice) -> None:
+    part = parts.next()
+    while part is not None:
+        replica.integrate_some((part,))
+        if slice_.over:
+            await slice_.next()
+        part = parts.next()
+
+
+class _Tail:
+    """Adds a tail to what was made of the base."""
+
+    def __init__(self, gate: Gate, replica: Replica, recent_limit: int, slice_: Slice) -> None:
+        self._recent_limit = recent_limit
+        self._slice = slice_
         self._gate = gate
         self._replica = replica
 
@@ -119,62 +152,68 @@ class _Tail:
         if parts is None:
             self._replica.integrate([entry.update], self._recent_limit)
         else:
-            await self._integrate(parts)
+            await _integrate(self._replica, parts, self._slice)
             self._replica.note([entry.update], self._recent_limit)
         while not trust.parsed.let_go(self._slice.until_ns):
             await self._slice.next()
 
-    async def _integrate(self, parts: Parts) -> None:
-        part = parts.next()
-        while part is not None:
-            self._replica.integrate_some((part,))
-            if self._slice.over:
-                await self._slice.next()
-            part = parts.next()
 
-
-async def _gate_of_base(stored: Stored, rules: RuleBook) -> tuple[Gate, int | None]:
-    """The gate that was stored with the base, and the highest number stamped; where it is missing or of
-    another version, a gate built from the base, and None.
-
-    A large one is built in a thread: it is Python, which lets the loop in between.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is stored beside a base: the gate, the highest number stamped in it (None where that has to be
+    looked for) and where it may be cut.
     """
-    if stored.base is None:
-        return Gate(rules), 0
+
+    gate: Gate
+    highest: int | None
+    cuts: bytes = NO_CUTS
+
+
+async def _kept_of_base(stored: Stored, rules: RuleBook) -> Kept:
+    """Where it is missing or of another version, a gate built from the base.
+
+    A large one is read in a thread, which lets the loop in between.
+    """
+    assert stored.base is not None
     if len(stored.base) < _LARGE_BYTES:
-        return _read_gate(stored.base, stored.index, rules)
-    return await asyncio.to_thread(_read_gate, stored.base, stored.index, rules)
+        return _read_or_build(stored.base, stored.index, rules)
+    return await asyncio.to_thread(_read_or_build, stored.base, stored.index, rules)
 
 
-def _read_gate(base: bytes, index: bytes | None, rules: RuleBook) -> tuple[Gate, int | None]:
-    stored = read_index(base, index, rules) if index is not None else None
-    if stored is not None:
-        return stored
+def _read_or_build(base: bytes, index: bytes | None, rules: RuleBook) -> Kept:
+    kept = read_index(base, index, rules) if index is not None else None
+    if kept is not None:
+        return kept
     gate = Gate(rules)
     gate.trust(base, NO_OWNER)
-    return gate, None
+    return Kept(gate, None)
 
 
-def read_index(base: bytes, index: bytes, rules: RuleBook) -> tuple[Gate, int] | None:
+def read_index(base: bytes, index: bytes, rules: RuleBook) -> Kept | None:
     """None where it was written by another version, for another base, or cannot be read."""
     try:
         reader = Reader(index)
         version = reader.read_uint()
-        if version not in (UNBOUND_VERSION, INDEX_VERSION):
+        if version not in (UNBOUND_VERSION, UNCUT_VERSION, INDEX_VERSION):
             return None
-        if version == INDEX_VERSION and reader.read_uint() != crc32(base):
+        if version != UNBOUND_VERSION and reader.read_uint() != crc32(base):
             return None
+        cuts = _read_cuts(reader) if version == INDEX_VERSION else NO_CUTS
         highest = reader.read_uint()
-        return Gate.load(index[reader.position :], rules), highest
+        return Kept(Gate.load(index, rules, start=reader.position), highest, cuts)
     except (ProtocolError, StoreError):
         return None
 
 
-def dump_gate(gate: Gate, highest: int) -> bytes:
-    """What `index_for` puts beside the base of this moment."""
-    return encode_uint(highest) + gate.dump()
+def _read_cuts(reader: Reader) -> bytes:
+    cuts = reader.read_bytes(reader.remaining)
+    if reader.read_uint() != crc32(cuts):
+        raise IndexDamaged("The cuts of a base are not what was written.")
+    return cuts
 
 
-def index_for(base: bytes, dumped: bytes) -> bytes:
+def index_for(base: bytes, highest: int, dumped: bytes, cuts: bytes = NO_CUTS) -> bytes:
     """What is stored beside `base`, and believed beside no other: a base without it is read strictly."""
-    return encode_uint(INDEX_VERSION) + encode_uint(crc32(base)) + dumped
+    head = (INDEX_VERSION, crc32(base), len(cuts))
+    tail = (crc32(cuts), highest)
+    return b"".join((*map(encode_uint, head), cuts, *map(encode_uint, tail), dumped))

@@ -31,10 +31,8 @@ _MANY_RECENT: Final = 1_000
 _MANY_AT_FIRST: Final = 64
 """Updates that may follow an encoding, and that may stand for one that was never made."""
 
-_BYTES_OF_A_RECENT: Final = 2_048
-"""More of them where the whole is large: a device has taken as long for so many bytes as it takes for one of
-them.
-"""
+_MANY_TIMES: Final = 4
+"""An encoding that is dear is let go of when so many times its bytes follow it, and no new one was made."""
 
 _KEPT_SWEEPS = 4
 """Rounds that an unused encoding is kept: encoding 10,000 messages takes some 20 ms, loading them gave it for
@@ -79,6 +77,8 @@ class Replica:
         "_clocks",
         "_complete",
         "_level",
+        "_noted",
+        "_passed",
         "_raw",
         "_recent",
         "_recent_bytes",
@@ -97,6 +97,8 @@ class Replica:
         self._raw = RawDoc(None, None, None)
         self._recent: list[bytes] = []
         self._recent_bytes = 0
+        self._noted: int = 0
+        self._passed: list[bytes] = []  # what came before `_recent`, for a while
         self._unused = 0
         self._complete = EMPTY_UPDATE
         self._level = self._state_vector = self._clocks = self._since = None
@@ -105,10 +107,10 @@ class Replica:
         """A view for reading. Writing to it would bypass the gate and the log."""
         return Doc(doc=self._raw)
 
-    def start_with(self, base: bytes) -> None:
-        """Take a whole document. It is at once what an empty replica will be given."""
-        self.integrate([base])
-        self._complete = base
+    def hold(self, encoding: bytes) -> None:
+        """All of what is here, which is then what an empty replica will be given."""
+        self._forget()
+        self._complete = encoding
 
     def integrate(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
         """Apply updates in order. Raises ReplicaBroken; the replica is of no use after that."""
@@ -127,6 +129,7 @@ class Replica:
 
     def note(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
         """These were integrated part by part."""
+        self._noted += len(updates)
         if self._since is not None:
             self._since.extend(updates)
         if self._complete is not None:
@@ -149,24 +152,30 @@ class Replica:
             transaction.drop()
 
     def _remember(self, updates: Sequence[bytes], limit: int) -> None:
-        """An encoding is of use until much follows it: twice as many bytes as it has, since a large one takes
-        long to make (after as many a new one is on its way), but not as many updates as would take a device
-        longer.
-        """
-        assert self._complete is not None
         self._recent.extend(updates)
         self._recent_bytes += sum(map(len, updates))
-        if self._since is None:
-            self._forget_if_much(limit)
-
-    def _forget_if_much(self, limit: int) -> None:
-        assert self._complete is not None
-        size = len(self._complete)
-        many = max(_MANY_RECENT, size // _BYTES_OF_A_RECENT)
-        if self._complete is EMPTY_UPDATE:
-            many = _MANY_AT_FIRST
-        if self._recent_bytes > 2 * max(limit, size) or len(self._recent) > many:
+        if self._is_much(limit):
             self._forget()
+            self._since = None
+
+    def _is_much(self, limit: int) -> bool:
+        """An encoding is of use until what follows it is more than a new one would be, or so many updates
+        that a device would take longer. One that is dear is kept until the next, which is soon on its way,
+        but not for ever.
+        """
+        assert self._complete is not None
+        size = max(limit, len(self._complete))
+        if self._dear or self._since is not None:
+            return self._recent_bytes > _MANY_TIMES * size
+        many = _MANY_AT_FIRST if self._complete is EMPTY_UPDATE else _MANY_RECENT
+        return self._recent_bytes > 2 * size or len(self._recent) > many
+
+    @property
+    def _dear(self) -> bool:
+        """Large, as far as one knows: what many updates make together may be small."""
+        if self._complete is EMPTY_UPDATE:
+            return self._recent_bytes >= _DEAR_BYTES
+        return self._complete is not None and len(self._complete) >= _DEAR_BYTES
 
     def begin_encoding(self) -> None:
         """Somebody makes an encoding of what is here now, to be taken with `take_encoding`."""
@@ -176,32 +185,38 @@ class Replica:
         """The encoding that was begun, for who comes with nothing; None when it failed."""
         since, self._since = self._since, None
         if encoding is not None and since is not None:
-            self._forget()
-            self._complete = encoding
+            passed = self._recent[: len(self._recent) - len(since)]
+            self.hold(encoding)
             self._recent = since
+            self._passed = passed
             self._recent_bytes = sum(map(len, since))
-        if self._complete is not None:
-            self._forget_if_much(recent_limit)
+        if self._complete is not None and self._is_much(recent_limit):
+            self._forget()
+
+    def kept(self) -> tuple[bytes, ...] | None:
+        """All that it was made of, where that is kept for who comes with nothing."""
+        return None if self._complete is None else (self._complete, *self._recent)
 
     def _forget(self) -> None:
         self._complete = None
         self._recent = []
+        self._passed = []
         self._recent_bytes = 0
 
     def drop_unused(self) -> None:
         """Let go of encodings that nobody asked for in the last few calls, unless they are dear."""
         self._unused += 1
+        self._passed = []
         if self._unused < _KEPT_SWEEPS:
             return
         self._level = self._clocks = None
-        if self._complete is None or len(self._complete) < _DEAR_BYTES:
+        if not self._dear:
             self._forget()
 
     def encode(self) -> bytes:
         """The whole document as one update. It is kept for a while, for who comes with nothing."""
         encoded = self.update_from(b"\x00")
-        self._forget()
-        self._complete = encoded
+        self.hold(encoded)
         return encoded
 
     def state_vector(self) -> bytes:
@@ -235,6 +250,24 @@ class Replica:
         if not known:
             return self._everything()
         return Difference(self.update_from(encode_state_vector(known)))
+
+    @property
+    def mark(self) -> int:
+        """Where a peer stands that has all of this, for `missed`."""
+        return self._noted
+
+    def missed(self, mark: int, state_vector: bytes) -> Difference:
+        """As `difference`, for a peer that had all of this at `mark`, with `state_vector` then.
+
+        To find out what a large document has more takes the library as long as the document is long.
+        """
+        count = self._noted - mark
+        known = len(self._passed) + len(self._recent)
+        if not self._dear or not 0 <= count <= known:
+            return self.difference(state_vector)
+        self._unused = 0
+        missed = [*self._passed, *self._recent][known - count :]
+        return Difference(missed[0], tuple(missed[1:])) if missed else Difference(EMPTY_UPDATE)
 
     def _deletions(self) -> bytes:
         if self._level is None:

@@ -41,7 +41,7 @@ from threadline_server.rooms.node_presence import NodePresence
 from threadline_server.rooms.recovery import Recovery
 from threadline_server.rooms.replica import Difference
 from threadline_server.rooms.room_log import RoomLog
-from threadline_server.rooms.seat import NOT_SYNCED, Seat
+from threadline_server.rooms.seat import NO_MARK, NOT_SYNCED, Seat
 from threadline_server.rooms.second_look import SecondLook
 
 _READ_AT_ONCE = 500
@@ -317,7 +317,8 @@ class Room:
         if seat is None or seat.behind is None or seat.behind == NOT_SYNCED:
             return
         encoder = member.encoder
-        frames = update_frames(self.log.replica.difference(seat.behind), encoder)
+        missed = self.log.replica.missed(seat.mark, seat.behind)
+        frames = update_frames((missed.step2, *missed.updates), encoder)
         if present := self.presence.everyone():
             frames.append(encoder.awareness(present))
         self.host.counts.caught_up += 1
@@ -331,7 +332,9 @@ class Room:
             seat.unsaved = 0
         for data in joined(frames):
             member.write(data)
-        seat.behind = self.log.replica.state_vector() if member.congested else None
+        seat.behind = None
+        if member.congested:
+            seat.fall_behind(self.log.replica)
 
     # judging
 
@@ -513,15 +516,15 @@ class Room:
 
     def forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
         counts = self.host.counts
-        counts.writes += fan_out(self.seats.values(), updates, senders, self._level)
+        counts.writes += fan_out(self.seats.values(), updates, senders, self._fall_behind)
         for witness in self.witnesses:
             witness.feed(_without_own(witness, updates, senders))
         if self.log.is_long or self.interlude is not None:
             self.host.long(self)
 
-    def _level(self) -> bytes:
+    def _fall_behind(self, seat: Seat) -> None:
         self.host.counts.fell_behind += 1
-        return self.log.replica.state_vector()
+        seat.fall_behind(self.log.replica)
 
     def _heard(self, payload: bytes) -> None:
         self.presence.hear(payload)
@@ -576,6 +579,7 @@ class Room:
         for witness in self.witnesses:
             self.expel(witness, close_codes.ROOM_RELOADED)
         for seat in tuple(self.seats.values()):
+            seat.mark = NO_MARK
             if seat.behind is None:
                 seat.behind = level
                 self.drained(seat.member)

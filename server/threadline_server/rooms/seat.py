@@ -5,9 +5,13 @@ from __future__ import annotations
 from threadline.actors import Actor, Role
 from threadline.protocol.close_codes import REPLICA_REJECTED, CloseCode
 from threadline_server.rooms.member import Member
+from threadline_server.rooms.replica import Replica
 
 NOT_SYNCED = b""
 """No state vector: the member has not said what it holds, so it is sent nothing."""
+
+NO_MARK = (1 << 62) - 1
+"""After every mark: of another replica than the room's."""
 
 _MAX_EXPECTED = 16
 
@@ -16,21 +20,28 @@ class Seat:
     """A contributor: a member, and how far it is along.
 
     behind:    the state vector it has reached, None while it keeps up
+    mark:      the replica's mark at that moment
     unsaved:   acknowledgements held back while it is behind
     owed:      messages it must not count as saved, because something before them is missing
     expected:  for each step 1 on its way, whether the device counts its answer as something to acknowledge
     asked_s:   when it was last asked for what is missing
     """
 
-    __slots__ = ("asked_s", "behind", "expected", "member", "owed", "unsaved")
+    __slots__ = ("asked_s", "behind", "expected", "mark", "member", "owed", "unsaved")
 
     def __init__(self, member: Member) -> None:
         self.member = member
         self.behind: bytes | None = NOT_SYNCED
+        self.mark: int = NO_MARK
         self.unsaved = 0
         self.owed = 0
         self.expected: tuple[bool, ...] = ()
         self.asked_s = 0.0
+
+    def fall_behind(self, replica: Replica) -> None:
+        """It has all of `replica` as it is now, and is sent nothing until it drains."""
+        self.behind = replica.state_vector()
+        self.mark = replica.mark
 
     @property
     def actor(self) -> Actor:

@@ -87,10 +87,10 @@ def _gate_of_base(document: DocumentName, stored: Stored, faults: list[str]) -> 
     kept = None if stored.index is None else read_index(stored.base, stored.index, rules)
     if kept is None:
         return made  # lost, or made for another base: a node makes it anew, just so
-    if kept[0].clocks() != made.clocks():
+    if kept.gate.clocks() != made.clocks():
         faults.append("The index beside the base knows other clocks than the base has.")
         return made
-    return kept[0]
+    return kept.gate
 
 
 def _faults_of_turn(gate: Gate, logged: LoggedTurn) -> Iterator[str]:
