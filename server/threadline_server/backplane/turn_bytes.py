@@ -95,12 +95,15 @@ def _unzigzag(number: int) -> int:
 
 
 class _Reader:
-    """Reads numbers, strings and runs of bytes; raises IndexError or DamagedTurn at the end of the data."""
+    """Reads numbers, strings and runs of bytes up to `end`; raises IndexError or DamagedTurn at the end of
+    the data.
+    """
 
-    __slots__ = ("data", "offset", "seen")
+    __slots__ = ("data", "end", "offset", "seen")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, end: int) -> None:
         self.data = data
+        self.end = end
         self.offset = 0
         self.seen: list[str] = []
 
@@ -121,7 +124,7 @@ class _Reader:
     def run(self) -> bytes:
         length = self.number()
         end = self.offset + length
-        if end > len(self.data):
+        if end > self.end:
             raise DamagedTurn("A stored turn ends in the middle of its data.")
         run = self.data[self.offset : end]
         self.offset = end
@@ -145,7 +148,7 @@ class _Reader:
 
 def node_of(data: bytes) -> NodeId:
     """Who wrote an encoded turn, without reading the rest. Raises DamagedTurn."""
-    reader = _Reader(data)
+    reader = _Reader(data, len(data))
     reader.offset = 1
     try:
         return NodeId(reader.ref())
@@ -155,28 +158,28 @@ def node_of(data: bytes) -> NodeId:
 
 def decode_turn(data: bytes, document: str) -> Turn:
     """The turn of `document` that `encode_turn` wrote. Raises DamagedTurn."""
-    reader = _Reader(_checked(data, document))
+    reader = _Reader(data, _checked_end(data, document))
     reader.offset = 1
     try:
         turn = _read_turn(reader)
     except (IndexError, UnicodeDecodeError) as error:
         raise DamagedTurn("A stored turn cannot be read.") from error
-    if reader.offset != len(reader.data):
+    if reader.offset != reader.end:
         raise DamagedTurn("A stored turn is followed by bytes that do not belong to it.")
     return turn
 
 
-def _checked(data: bytes, document: str) -> bytes:
-    """`data` without its check."""
+def _checked_end(data: bytes, document: str) -> int:
+    """Where `data` ends without its check."""
     version = data[0] if data else 0
     if version == UNCHECKED_VERSION:
-        return data
+        return len(data)
     if version != VERSION:
         raise DamagedTurn(f"A stored turn is of a version other than {VERSION}.")
-    body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
-    if crc32(body, crc32(document.encode())) != int.from_bytes(check, "little"):
+    end = max(0, len(data) - CHECK_BYTES)
+    if crc32(memoryview(data)[:end], crc32(document.encode())) != int.from_bytes(data[end:], "little"):
         raise DamagedTurn(f"A stored turn is not what was written, or not one of {document}.")
-    return body
+    return end
 
 
 def _read_turn(reader: _Reader) -> Turn:
@@ -201,7 +204,7 @@ def encode_clocks(clocks: Mapping[int, int]) -> bytes:
 
 def decode_clocks(data: bytes) -> dict[int, int]:
     """The clocks that `encode_clocks` wrote. Raises DamagedTurn."""
-    reader = _Reader(data)
+    reader = _Reader(data, len(data))
     clocks: dict[int, int] = {}
     try:
         while reader.offset < len(data):
@@ -233,7 +236,7 @@ def encode_parts(parts: Iterable[bytes]) -> bytes:
 
 def decode_parts(data: bytes) -> list[bytes]:
     """The runs that `encode_parts` was given. Raises DamagedTurn."""
-    reader = _Reader(data)
+    reader = _Reader(data, len(data))
     parts = []
     try:
         while reader.offset < len(data):

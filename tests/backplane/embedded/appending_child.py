@@ -23,6 +23,8 @@ from threadline_server.backplane.base import (
 )
 from threadline_server.backplane.embedded import EmbeddedBackplane, checkpoint, store
 
+LARGE_EVERY = 100
+
 
 class Chain:
     """Appends one turn after the other to one document, the next as soon as one is taken."""
@@ -32,7 +34,8 @@ class Chain:
 
     def go_on(self) -> None:
         clock, self.clock = self.clock, self.clock + 1
-        entry = Entry("ada", "owner", (ClockRange(7, clock, clock + 1),), f"{clock}".encode() * 20, clock)
+        update = f"{clock:05}".encode() * (50_000 if clock % LARGE_EVERY == 1 else 20)
+        entry = Entry("ada", "owner", (ClockRange(7, clock, clock + 1),), update, clock)
         turn = Turn(self.backplane.node, "e", (entry,))
         self.backplane.append([Append(self.document, "L", turn, self.taken, self.durable, self.refused)])
 

@@ -14,6 +14,7 @@ from tests.contract.writing import Reader, a_document, a_session, eventually
 from threadline.errors import StoreError
 from threadline_server.backplane.base import DocumentName
 from threadline_server.backplane.embedded import EmbeddedBackplane
+from threadline_server.backplane.embedded.large_turns import LARGE_BYTES
 from threadline_server.backplane.embedded.syncer import sync_file
 
 TRIP = DocumentName("trip")
@@ -53,23 +54,26 @@ async def test_a_failed_sync_acknowledges_nothing_until_the_disk_is_well(
     writer = await a_document(store)
     await writer.write()
     disk.fails = True
-    outcomes = [writer.begin(writer.next_turn()) for _ in range(5)]
-    await eventually(lambda: disk.failed >= 2)
+    outcomes = [writer.begin(writer.next_turn(text)) for text in ("a", "b" * 2 * LARGE_BYTES, "c")]
+    await eventually(lambda: disk.failed >= 2 and outcomes[-1].events != [])
     assert all(outcome.events == ["taken"] for outcome in outcomes)
     assert not store.healthy
     disk.fails = False
     for outcome in outcomes:
         assert (await outcome.end()).events == ["taken", "durable"]
     await eventually(lambda: store.healthy)
-    assert (await store.load(TRIP)).position == 6
+    assert (await store.load(TRIP)).position == 4
 
 
 @pytest.mark.asyncio
-async def test_what_a_failed_sync_lost_is_never_acknowledged(store: EmbeddedBackplane, disk: Disk) -> None:
+@pytest.mark.parametrize("size", [100, 2 * LARGE_BYTES])
+async def test_what_a_failed_sync_lost_is_never_acknowledged(
+    store: EmbeddedBackplane, disk: Disk, size: int
+) -> None:
     writer = await a_document(store)
     disk.fails = True
-    outcome = writer.begin(writer.next_turn("x" * 100))
-    await eventually(lambda: disk.failed >= 1)
+    outcome = writer.begin(writer.next_turn("x" * size))
+    await eventually(lambda: disk.failed >= 1 and outcome.events == ["taken"])
     wal = store.directory / "threadline.sqlite3-wal"
     with wal.open("r+b") as file:  # what the kernel may do to pages that it could not write
         data = file.read()

@@ -1,6 +1,6 @@
 """The way of a turn into the log, on the loop: waiting, given a place, committed, told.
 
-    waiting -> (its head is being read) -> in hand -> committed -> durable
+    waiting -> (its head is being read) -> (it is put down) -> in hand -> committed -> durable
             -> refused
 
 What has a place stays *in hand*, in order, until it is committed, however often that fails. Nothing here
@@ -27,6 +27,7 @@ from threadline_server.backplane.base import (
     WrongLineage,
 )
 from threadline_server.backplane.embedded.heads import Head, Heads
+from threadline_server.backplane.embedded.large_turns import LARGE_BYTES, PutDown, hash_of
 from threadline_server.backplane.embedded.leases import Leases
 from threadline_server.backplane.embedded.log import write_turns
 from threadline_server.backplane.embedded.schema import row_of
@@ -61,10 +62,19 @@ class Counts:
 class Placed:
     """A turn with a position that is not committed yet."""
 
-    __slots__ = ("append", "head", "is_new_document", "position", "turn")
+    __slots__ = ("append", "down", "head", "is_new_document", "position", "turn")
 
-    def __init__(self, append: Append, head: Head, position: int, turn: bytes, is_new_document: bool) -> None:
+    def __init__(
+        self,
+        append: Append,
+        head: Head,
+        position: int,
+        turn: bytes,
+        down: PutDown | None,
+        is_new_document: bool,
+    ) -> None:
         self.append: Append = append
+        self.down: PutDown | None = down
         self.head: Head = head
         self.position: int = position
         self.turn: bytes = turn
@@ -90,6 +100,8 @@ class Appender:
         next_document: int,
         make_durable: Callable[[Sequence[Waiting]], None],
         fetch_head: Callable[[DocumentName], None],
+        put_down: Callable[[Append], None],
+        drop: Callable[[int], None],
     ) -> None:
         self.counts = Counts()
         self.active: dict[SessionId, int] = {}
@@ -104,9 +116,13 @@ class Appender:
         self._next_document = next_document
         self._make_durable = make_durable
         self._fetch_head = fetch_head
+        self._put_down = put_down
+        self._drop = drop
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Append] = deque()
         self._headless: dict[DocumentName, list[Append]] = {}
+        self._putting: dict[DocumentName, list[Append]] = {}  # the first is put down, the others wait for it
+        self._down: dict[Append, PutDown] = {}
         self._in_hand: list[Placed] = []
         self._unsynced = 0
         self._draining = False
@@ -115,7 +131,8 @@ class Appender:
     @property
     def pending(self) -> int:
         """Turns that are not taken yet."""
-        return len(self._waiting) + len(self._in_hand) + sum(map(len, self._headless.values()))
+        held = sum(map(len, self._headless.values())) + sum(map(len, self._putting.values()))
+        return len(self._waiting) + len(self._in_hand) + held
 
     def append(self, appends: Sequence[Append]) -> None:
         self._waiting.extend(appends)
@@ -152,9 +169,15 @@ class Appender:
         size = 0
         while self._waiting and len(self._in_hand) < MAX_TURNS_PER_COMMIT and size < MAX_BYTES_PER_COMMIT:
             append = self._waiting.popleft()
+            if self._putting and append.document in self._putting:
+                self._putting[append.document].append(append)
+                continue
             head = self._heads.get(append.document)
             if head is None:
                 self._wait_for_head(append)
+            elif _is_large(append) and append not in self._down:
+                self._putting[append.document] = [append]
+                self._put_down(append)
             elif not self._place(append, head):
                 return
             elif self._in_hand:
@@ -170,8 +193,9 @@ class Appender:
 
     def _place(self, append: Append, head: Head) -> bool:
         """Give `append` a place, or its refusal; False when it has to wait for the commit of this batch."""
-        turn = encode_turn(append.turn, append.document)
-        turn_hash = hash(turn)
+        down = self._down.get(append) if self._down else None
+        turn = encode_turn(append.turn, append.document) if down is None else down.reference
+        turn_hash = hash_of(turn) if down is None else down.turn_hash
         refusal = self._leases.check(append.fence) or head.refusal(append)
         repeated = head.repeats(turn_hash)
         if repeated is not None and not isinstance(refusal, WrongLineage):
@@ -183,7 +207,7 @@ class Appender:
         if is_new:
             head.id = self._next_document
             self._next_document += 1
-        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn, is_new))
+        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn, down, is_new))
         return True
 
     def _repeat(self, append: Append, head: Head, position: Position) -> bool:
@@ -191,6 +215,7 @@ class Appender:
         if any(placed.head is head for placed in self._in_hand):
             self._waiting.appendleft(append)
             return False
+        self._let_go(append)
         self.counts.repeated += 1
         self._unsynced += 1
         self._tell(append.on_taken, append, position)
@@ -198,8 +223,15 @@ class Appender:
         return True
 
     def _refuse(self, append: Append, refusal: AppendRefused) -> None:
+        self._let_go(append)
         self.counts.refused += 1
         self._tell(append.on_refused, append, refusal)
+
+    def _let_go(self, append: Append) -> None:
+        """Of its parts, if it has some: it gets no place."""
+        down = self._down.pop(append, None) if self._down else None
+        if down is not None:
+            self._drop(down.number)
 
     def _commit(self) -> bool:
         documents = [
@@ -208,8 +240,9 @@ class Appender:
             if placed.is_new_document
         ]
         rows = [(row_of(placed.head.id, placed.position), placed.turn) for placed in self._in_hand]
+        put_down = [placed.down.number for placed in self._in_hand if placed.down is not None]
         try:
-            write_turns(self._connection, documents, rows)
+            write_turns(self._connection, documents, rows, put_down)
         except sqlite3.Error as error:
             self._fail(error)
             return False
@@ -237,8 +270,12 @@ class Appender:
     def _announce_one(self, placed: Placed) -> None:
         append = placed.append
         position = Position(placed.position)
-        self.counts.bytes += len(placed.turn)
-        self.pages += 1 + len(placed.turn) // _PAGE_BYTES
+        size = len(placed.turn)
+        if placed.down is not None:
+            size = placed.down.size
+            del self._down[append]
+        self.counts.bytes += size
+        self.pages += 1 + size // _PAGE_BYTES
         self.reached[placed.head.id] = placed.position
         if append.turn.entries:
             self.active[placed.head.session.id] = append.turn.entries[-1].at_ms
@@ -302,6 +339,12 @@ class Appender:
         self._waiting.extendleft(reversed(self._headless.pop(document, [])))
         self.drain()
 
+    def is_down(self, append: Append, down: PutDown) -> None:
+        """The store has all parts of it: it can have its place, and what waited for it after it."""
+        self._down[append] = down
+        self._waiting.extendleft(reversed(self._putting.pop(append.document)))
+        self.drain()
+
     def head_missing(self, document: DocumentName) -> None:
         """There is no such session (any more)."""
         for append in self._headless.pop(document, []):
@@ -316,3 +359,10 @@ class Appender:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+
+
+def _is_large(append: Append) -> bool:
+    size = 0
+    for entry in append.turn.entries:
+        size += len(entry.update)
+    return size >= LARGE_BYTES

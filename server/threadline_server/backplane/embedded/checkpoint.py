@@ -1,8 +1,8 @@
 """Moving the WAL into the database file, off the loop.
 
-`copy` works beside the loop's commits. When it has caught up, `restart` shuts the turnstile for a moment,
-copies the rest and writes one row itself: the first commit after a complete checkpoint starts the WAL over
-and syncs its header, and that sync must not happen on the loop.
+`copy` works beside the loop's commits, and again for what came meanwhile. When it has caught up, `restart`
+shuts the turnstile for a moment, copies the rest and writes one row itself: the first commit after a complete
+checkpoint starts the WAL over and syncs its header, and that sync must not happen on the loop.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from __future__ import annotations
 import sqlite3
 
 PAGES_DUE = 4_096
+COPIES = 4
+FEW_PAGES = 64
+"""That a last copy found more than the one before: as many are there again by its end."""
+
 _FREED_AT_ONCE = 64
 
 

@@ -7,7 +7,7 @@ holds the turnstile for what changes the file.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +16,7 @@ from threadline.errors import SessionDeleted, SessionNotFound, StoreError
 from threadline.ids import SessionId, split_document_name
 from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, Position, Stored, WrongLineage
 from threadline_server.backplane.damage import checksum, expect, expect_turns
+from threadline_server.backplane.embedded import large_turns
 from threadline_server.backplane.embedded.heads import Head, SessionState
 from threadline_server.backplane.embedded.schema import position_of, row_of, rows_of
 from threadline_server.backplane.turn_bytes import advance, decode_clocks, decode_turn
@@ -90,17 +91,19 @@ def write_turns(
     connection: sqlite3.Connection,
     documents: Sequence[tuple[int, DocumentName, SessionId]],
     rows: Sequence[tuple[int, bytes]],
+    put_down: Sequence[int] = (),
 ) -> None:
     """One commit: the documents that are new, then the turns. Raises sqlite3.Error and has then changed
     nothing.
     """
-    if not documents and len(rows) <= len(_APPEND_ALL):
+    if not documents and not put_down and len(rows) <= len(_APPEND_ALL):
         connection.execute(_APPEND_ALL[len(rows) - 1], [value for row in rows for value in row])
         return
     with transaction(connection):
         if documents:
             connection.executemany(_ADD_DOCUMENT, [_new_row(*document) for document in documents])
         connection.executemany(_APPEND, rows)
+        large_turns.end(connection, put_down)
 
 
 def _new_row(
@@ -134,17 +137,27 @@ def lineage_of(connection: sqlite3.Connection, session: SessionId) -> str:
 
 def read_rows(
     connection: sqlite3.Connection, document: int, after: int, limit: int = -1
-) -> list[tuple[int, bytes]]:
-    """(position, turn bytes) after a position, in order."""
+) -> Iterator[tuple[int, bytes]]:
+    """(position, turn bytes) after a position, in order, each read when it is asked for: two copies of a
+    large log need not be there at once.
+    """
     rows = connection.execute(
         "SELECT row, turn FROM log WHERE row > ? AND row <= ? ORDER BY row LIMIT ?",
         (row_of(document, after), rows_of(document)[1], limit),
     )
-    return [(position_of(row), turn) for row, turn in rows]
+    for row, turn in rows:
+        yield position_of(row), large_turns.whole(connection, turn)
 
 
-def _decoded(document: DocumentName, rows: Sequence[tuple[int, bytes]]) -> tuple[LoggedTurn, ...]:
-    return tuple(LoggedTurn(Position(position), decode_turn(turn, document)) for position, turn in rows)
+def _decoded(
+    document: DocumentName, rows: Iterable[tuple[int, bytes]]
+) -> tuple[tuple[LoggedTurn, ...], tuple[int, int]]:
+    """The turns, and the last one's hash and position, both 0 where there is none."""
+    turns: list[LoggedTurn] = []
+    data = b""
+    for position, data in rows:
+        turns.append(LoggedTurn(Position(position), decode_turn(data, document)))
+    return tuple(turns), (large_turns.hash_of(data), turns[-1].position) if turns else (0, 0)
 
 
 def read_turns(
@@ -153,8 +166,8 @@ def read_turns(
     """Turns after a position that are still there, and the position of the base."""
     with snapshot(connection):
         row = find_document(connection, document)
-        rows = read_rows(connection, row.id, after, limit) if row else []
-    return _decoded(document, rows), Position(row.base_position if row else 0)
+        turns, _ = _decoded(document, read_rows(connection, row.id, after, limit) if row else ())
+    return turns, Position(row.base_position if row else 0)
 
 
 def _read_parts(connection: sqlite3.Connection, row: DocumentRow, kind: Kind) -> bytes:
@@ -173,7 +186,7 @@ def load(connection: sqlite3.Connection, document: DocumentName) -> tuple[Stored
     with snapshot(connection):
         lineage = lineage_of(connection, session)
         row = find_document(connection, document)
-        rows = read_rows(connection, row.id, row.base_position) if row else []
+        tail, last = _decoded(document, read_rows(connection, row.id, row.base_position) if row else ())
         if row and row.generation:
             base, index = (_read_parts(connection, row, kind) for kind in Kind)
         if row:
@@ -182,10 +195,9 @@ def load(connection: sqlite3.Connection, document: DocumentName) -> tuple[Stored
     if row is None:
         return Stored(lineage, None, None, Position(0), ()), Head(document, state, 0, 0, {})
     row.expect(document, base or b"", index or b"")
-    stored = Stored(lineage, base, index, Position(row.base_position), _decoded(document, rows))
+    stored = Stored(lineage, base, index, Position(row.base_position), tail)
     expect_turns(document, stored.base_position, stored.tail, reached)
     clocks = advance(decode_clocks(row.clocks), (logged.turn for logged in stored.tail))
-    last = (hash(rows[-1][1]), rows[-1][0]) if rows else (0, 0)
     return stored, Head(document, state, row.id, stored.position, clocks, last)
 
 
@@ -233,11 +245,16 @@ def clocks_through(
     """Where every client stands after the turn at `through`. Raises StoreError when the log ends before
     it.
     """
-    count = through - row.base_position
-    rows = read_rows(connection, row.id, row.base_position, count)
-    if len(rows) != count or rows[-1][0] != through:
+    clocks = decode_clocks(row.clocks)
+    reached = row.base_position
+    for position, turn in read_rows(connection, row.id, reached, through - reached):
+        if position != reached + 1:
+            break
+        reached = position
+        advance(clocks, (decode_turn(turn, document),))
+    if reached != through:
         raise StoreError(f"A base through position {through} covers turns that the log does not have.")
-    return advance(decode_clocks(row.clocks), (decode_turn(turn, document) for _, turn in rows))
+    return clocks
 
 
 def set_base(
@@ -258,6 +275,15 @@ def set_base(
         )
 
 
+def shred(connection: sqlite3.Connection, delete: Callable[..., bool], *args: int | None) -> bool:
+    """`delete`, and overwrite what is deleted: nothing of a deleted session stays in pages that are free."""
+    connection.execute("PRAGMA secure_delete=ON")
+    try:
+        return delete(connection, *args)
+    finally:
+        connection.execute("PRAGMA secure_delete=FAST")
+
+
 def delete_some_turns(connection: sqlite3.Connection, document: int, through: int | None) -> bool:
     """Delete the oldest turns up to a position, or of the whole log; whether there may be more. Those that
     are large a few at a time, since all their pages are gone over: 90 ms for 50 MB, in which appends wait.
@@ -266,15 +292,19 @@ def delete_some_turns(connection: sqlite3.Connection, document: int, through: in
     if through is not None:
         high = row_of(document, through)
     rows = connection.execute(
-        "SELECT row, length(turn) FROM log WHERE row > ? AND row <= ? ORDER BY row LIMIT ?",
-        (low, high, ROWS_PER_DELETE),
+        "SELECT row, length(turn), substr(turn, 1, ?) FROM log WHERE row > ? AND row <= ?"
+        " ORDER BY row LIMIT ?",
+        (large_turns.HEAD_BYTES, low, high, ROWS_PER_DELETE),
     ).fetchall()
-    last, size = low, 0
-    for row, length in rows:
+    last, size, heads = low, 0, list[bytes]()
+    for row, length, head in rows:
         if size > BYTES_PER_DELETE:
             break
-        last, size = row, size + length
-    connection.execute("DELETE FROM log WHERE row > ? AND row <= ?", (low, last))
+        last, size = row, size + large_turns.size_of(head, length)
+        heads.append(head)
+    with transaction(connection):
+        large_turns.drop(connection, large_turns.numbers_in(heads))
+        connection.execute("DELETE FROM log WHERE row > ? AND row <= ?", (low, last))
     return len(rows) == ROWS_PER_DELETE or bool(rows and last < rows[-1][0])
 
 

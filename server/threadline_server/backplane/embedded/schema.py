@@ -13,7 +13,7 @@ from threadline.errors import StoreError
 from threadline_server.backplane.embedded.synced_mark import expect_synced
 
 FILE_NAME = "threadline.sqlite3"
-VERSION = 2
+VERSION = 3
 POSITION_BITS = 32
 LOOP_CACHE_KIB = 8_192
 """Of the connection that appends, on the loop: the last page of every log that grows."""
@@ -46,11 +46,18 @@ CREATE TABLE decisions (
 REACHED = "CREATE TABLE reached (document INTEGER PRIMARY KEY, position INTEGER NOT NULL);"
 """How far each log has come at least: what says that turns at its end are missing."""
 
+LARGE_TURNS = """
+CREATE TABLE large_turns (part INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE putting (number INTEGER PRIMARY KEY);
+"""
+"""Turns that are put down in parts: see there."""
+
 UPGRADES = {
     1: f"""
         ALTER TABLE sessions ADD COLUMN checked INTEGER;
         ALTER TABLE documents ADD COLUMN checked INTEGER;
-        {REACHED}"""
+        {REACHED}""",
+    2: LARGE_TURNS,
 }
 """From a version to the next. What was written before has no checksum until it is written again."""
 
@@ -66,11 +73,13 @@ def connect(path: Path, cache_kib: int = 1_024) -> sqlite3.Connection:
     """A connection that commits to the WAL without a sync and never checkpoints by itself.
 
     It waits for no lock: who may write is settled by the turnstile, and another process has no business here.
-    `cache_kib` is for pages that the system caches as well.
+    `cache_kib` is for pages that the system caches as well. Pages that are given free are not overwritten, as
+    some builds of SQLite would: turns that a base stands for would be written twice.
     """
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA secure_delete=FAST")
     connection.execute(f"PRAGMA cache_size=-{cache_kib}")
     return connection
 
@@ -101,7 +110,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(
             f"{path} lies on a file system without shared memory; choose a local disk with --data."
         )
-    steps = [TABLES, REACHED] if version == 0 else [UPGRADES[past] for past in range(version, VERSION)]
+    steps = (
+        [TABLES, REACHED, LARGE_TURNS]
+        if version == 0
+        else [UPGRADES[past] for past in range(version, VERSION)]
+    )
     if steps:
         connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} PRAGMA user_version={VERSION}; COMMIT;")
     connection.executescript(LEDGER)

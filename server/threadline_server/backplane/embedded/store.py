@@ -34,7 +34,7 @@ from threadline_server.backplane.base import (
     SessionRecord,
     Stored,
 )
-from threadline_server.backplane.embedded import catalogue, checkpoint, ledger, log
+from threadline_server.backplane.embedded import catalogue, checkpoint, large_turns, ledger, log
 from threadline_server.backplane.embedded.appender import Appender
 from threadline_server.backplane.embedded.compaction import compact
 from threadline_server.backplane.embedded.connections import Connections
@@ -49,6 +49,7 @@ from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.follower import Follower
 from threadline_server.backplane.hints import Hints
 from threadline_server.backplane.objects import DirectoryObjects, blob_key, session_prefix, sync_directory
+from threadline_server.backplane.turn_bytes import encode_turn
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -117,6 +118,8 @@ class EmbeddedBackplane:
             next_document=next_document,
             make_durable=self._syncer.add,
             fetch_head=lambda document: self._start(self._fetch_head(document)),
+            put_down=lambda append: self._start(self._put_down(append)),
+            drop=lambda number: self._start(self._drop(number)),
         )
         self._syncer.start(self.directory / FILE_NAME)
         self._closing = asyncio.Event()
@@ -138,6 +141,7 @@ class EmbeddedBackplane:
             if mark := checkpoint.restored_mark(self._connection):
                 self.node = NodeId(f"{self.node}-{mark:x}")
             last = self._connection.execute("SELECT max(id) FROM documents").fetchone()[0]
+            self._next_large = large_turns.next_number(self._connection)
             sync_directory(self.directory)
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self._lock.release()
@@ -235,7 +239,11 @@ class EmbeddedBackplane:
     async def _checkpoint(self) -> None:
         if self._appender.pages < checkpoint.PAGES_DUE:
             return
-        await self._connections.beside_writer(checkpoint.copy)
+        in_wal = copied = 0
+        for _ in range(checkpoint.COPIES):
+            copied, in_wal = in_wal, await self._connections.beside_writer(checkpoint.copy)
+            if in_wal - copied < checkpoint.FEW_PAGES:
+                break
         if await self._connections.write(checkpoint.restart):
             self._appender.pages = 0
         await self._connections.write(checkpoint.give_back)
@@ -345,9 +353,9 @@ class EmbeddedBackplane:
 
     async def _sweep(self, session: SessionId) -> None:
         for document, _ in await self._connections.read(catalogue.documents_of, session):
-            while await self._connections.write(log.delete_some_turns, document, None):
+            while await self._connections.write(log.shred, log.delete_some_turns, document, None):
                 pass
-            while await self._connections.write(log.delete_some_parts, document, 0):
+            while await self._connections.write(log.shred, log.delete_some_parts, document, 0):
                 pass
         await self._blobs.delete_under(session_prefix(session))
         await self._connections.write(catalogue.forget, session)
@@ -391,6 +399,32 @@ class EmbeddedBackplane:
             self._appender.error = None
             self._appender.head_found(document)
             return
+
+    async def _put_down(self, append: Append) -> None:
+        """Write the parts of a large turn, and tell the appender."""
+        turn, turn_hash = await anyio.to_thread.run_sync(_encode, append)
+        number, self._next_large = self._next_large, self._next_large + 1
+        while True:
+            try:
+                await self._put_parts(number, turn)
+            except StoreError as error:
+                self._appender.error = error
+                if not await self._pause(RETRY_S):
+                    return
+                continue
+            self._appender.error = None
+            self._appender.is_down(append, large_turns.PutDown(number, len(turn), turn_hash))
+            return
+
+    async def _put_parts(self, number: int, turn: bytes) -> None:
+        await self._connections.write(large_turns.begin, number)
+        for place, data in enumerate(large_turns.parts_of(turn)):
+            await self._connections.write(large_turns.put_part, number, place, data)
+
+    async def _drop(self, number: int) -> None:
+        """What cannot be deleted now is at the next start."""
+        with contextlib.suppress(StoreError):
+            await self._connections.write(large_turns.drop, (number,))
 
     def follow(
         self,
@@ -531,5 +565,16 @@ class NothingToHear:
 def _check_kept(connection: sqlite3.Connection, committed: Committed) -> None:
     """Raises StoreError when the store gives back something else than was committed."""
     row = connection.execute("SELECT turn FROM log WHERE row = ?", (committed.row,)).fetchone()
-    if row is not None and row[0] != committed.turn:
+    if row is None:
+        return
+    kept = row[0] == committed.turn
+    if kept and large_turns.is_reference(committed.turn):
+        append = committed.append
+        kept = large_turns.whole(connection, row[0]) == encode_turn(append.turn, append.document)
+    if not kept:
         raise StoreError("The disk lost what was written to it; restart the server.")
+
+
+def _encode(append: Append) -> tuple[bytes, int]:
+    turn = encode_turn(append.turn, append.document)
+    return turn, large_turns.hash_of(turn)
