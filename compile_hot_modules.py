@@ -25,15 +25,16 @@ HOT = """
     threadline_server/backplane/base threadline_server/backplane/cipher threadline_server/backplane/feeds
     threadline_server/backplane/follower threadline_server/backplane/sealed_turns
     threadline_server/backplane/turn_bytes threadline_server/backplane/embedded/appender
-    threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/log
+    threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/large_turns
+    threadline_server/backplane/embedded/log
     threadline_server/edge/connection threadline_server/edge/connections
     threadline_server/edge/document_channel threadline_server/edge/encoders
     threadline_server/edge/frame_reader threadline_server/edge/frames
     threadline_server/edge/hocuspocus_channel threadline_server/edge/hocuspocus_socket
     threadline_server/edge/ywebsocket_channel
     threadline_server/rooms/admission threadline_server/rooms/arrivals threadline_server/rooms/awareness
-    threadline_server/rooms/catching_up threadline_server/rooms/chains
-    threadline_server/rooms/deletion threadline_server/rooms/draft
+    threadline_server/rooms/catching_up threadline_server/rooms/chains threadline_server/rooms/cuts
+    threadline_server/rooms/delete_set threadline_server/rooms/deletion threadline_server/rooms/draft
     threadline_server/rooms/fan_out threadline_server/rooms/flushes
     threadline_server/rooms/gate threadline_server/rooms/gate_limits
     threadline_server/rooms/hearing threadline_server/rooms/host threadline_server/rooms/integration
