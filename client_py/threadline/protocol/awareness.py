@@ -19,6 +19,8 @@ from threadline.protocol.varint import Reader, encode_text, encode_uint
 State = dict[str, Any]
 
 EMPTY_AWARENESS = b"\x00"
+GONE = b"null"
+"""The state of a device that left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +32,62 @@ class AwarenessEntry:
     state: State | None
 
 
+class ScannedAwareness:
+    """Entries whose states are unread: most are known by their clock already. They are kept as columns, since
+    ten thousand in one update would be as many objects for the cycle collector to look at.
+    """
+
+    __slots__ = ("_data", "_ends", "_starts", "clients", "clocks")
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        """Raises a MalformedFrame."""
+        self._data: bytes = data
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self.clients: list[int] = []
+        self.clocks: list[int] = []
+        reader = Reader(data)
+        count = reader.read_uint()
+        if count > limits.max_awareness_entries:
+            raise Oversized("awareness entries", count, limits.max_awareness_entries)
+        most = limits.max_awareness_state_bytes
+        for _ in range(count):
+            self.clients.append(reader.read_uint())
+            self.clocks.append(reader.read_uint())
+            self._starts.append(reader.pass_by_bytes(most, "state"))
+            self._ends.append(reader.position)
+        if count and max(self.clocks) > MAX_AWARENESS_CLOCK:
+            raise Oversized("awareness clock", max(self.clocks), MAX_AWARENESS_CLOCK)
+        reader.expect_end()
+        if len(set(self.clients)) != count:
+            raise NotCanonical("a client id appears twice in one awareness update")
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+    def is_gone(self, at: int) -> bool:
+        """Whether the state is `null`."""
+        return self._ends[at] - self._starts[at] == len(GONE) and self.text(at) == GONE
+
+    def text(self, at: int) -> bytes:
+        """The JSON of a state."""
+        return self._data[self._starts[at] : self._ends[at]]
+
+
 def decode_awareness(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[AwarenessEntry, ...]:
     """The entries of an awareness update. Raises a MalformedFrame; a client id may appear once only."""
+    scanned = ScannedAwareness(data, limits)
     return tuple(
         [
-            AwarenessEntry(client, clock, parse_state(text))
-            for client, clock, text in scan_awareness(data, limits)
+            AwarenessEntry(scanned.clients[at], scanned.clocks[at], parse_state(scanned.text(at)))
+            for at in range(len(scanned))
         ]
     )
 
 
-def scan_awareness(data: bytes, limits: Limits = DEFAULT_LIMITS) -> list[tuple[int, int, bytes]]:
-    """(client id, clock, JSON) of each entry, the JSON unread: most are known by their clock already."""
-    reader = Reader(data)
-    count = reader.read_uint()
-    if count > limits.max_awareness_entries:
-        raise Oversized("awareness entries", count, limits.max_awareness_entries)
-    entries = [_scan_entry(reader, limits) for _ in range(count)]
-    reader.expect_end()
-    if len({client for client, _, _ in entries}) != count:
-        raise NotCanonical("a client id appears twice in one awareness update")
-    return entries
-
-
-def _scan_entry(reader: Reader, limits: Limits) -> tuple[int, int, bytes]:
-    client = reader.read_uint()
-    clock = reader.read_uint()
-    if clock > MAX_AWARENESS_CLOCK:
-        raise Oversized("awareness clock", clock, MAX_AWARENESS_CLOCK)
-    return client, clock, reader.read_bytes(limits.max_awareness_state_bytes, "state")
-
-
 def parse_state(text: bytes) -> State | None:
     """The state that `text` holds, None for `null`. Raises InvalidText."""
-    if text == b"null":
+    if text == GONE:
         return None
     try:
         state = json.loads(text.decode(), parse_constant=_refuse_constant)

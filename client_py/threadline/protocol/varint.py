@@ -96,8 +96,12 @@ class Reader:
         return -magnitude
 
     def _read_rest(self, value: int, shift: int) -> int:
+        data, position = self.data, self.position
         while True:
-            byte = self.read_byte()
+            if position >= len(data):
+                raise Truncated("the frame ends where a byte is expected")
+            byte = data[position]
+            position += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 break
@@ -108,19 +112,24 @@ class Reader:
             raise NotCanonical("a number in more bytes than it needs")
         if value > MAX_SAFE_INTEGER:
             raise NotCanonical("a number beyond 2^53 - 1")
+        self.position = position
         return value
 
     def read_bytes(self, limit: int, what: str = "byte string") -> bytes:
         """The next byte string, of at most `limit` bytes; checked before anything is copied."""
+        start = self.pass_by_bytes(limit, what)
+        return self.data[start : self.position]
+
+    def pass_by_bytes(self, limit: int, what: str = "byte string") -> int:
+        """Where the next byte string begins, which is checked as `read_bytes` does and left unread."""
         size = self.read_uint()
         if size > limit:
             raise Oversized(what, size, limit)
         start = self.position
-        end = start + size
-        if end > len(self.data):
+        if size > len(self.data) - start:
             raise Truncated(f"{what} ends too early")
-        self.position = end
-        return self.data[start:end]
+        self.position = start + size
+        return start
 
     def read_text(self, limit: int, what: str = "text") -> str:
         """The next string, of at most `limit` bytes of UTF-8."""

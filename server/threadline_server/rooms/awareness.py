@@ -21,16 +21,19 @@ from typing import TypeAlias
 
 from threadline.actors import Actor
 from threadline.protocol.awareness import (
+    GONE,
     AwarenessEntry,
+    ScannedAwareness,
     State,
     encode_entry,
     join_entries,
     parse_state,
-    scan_awareness,
 )
 from threadline.protocol.limits import Limits
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.options import RoomOptions
+
+_UNKNOWN = -1
 
 BURST_S = 2.0
 """How much of its rate a member may use at once."""
@@ -99,33 +102,43 @@ class Awareness:
         peers have seen is told that clock with a null state, and by y-protocols announces itself above it.
         """
         again: list[AwarenessEntry] = []
-        newcomers: list[tuple[int, int, bytes]] = []
-        for client, clock, text in scan_awareness(data, self._options.limits):
+        room = _UNKNOWN
+        scanned = ScannedAwareness(data, self._options.limits)
+        for at in range(len(scanned)):
+            client, clock = scanned.clients[at], scanned.clocks[at]
             known = self._present.get(client)
             if known is not None:
-                self._renew(known, client, clock, text, holder, now_s)
-            elif text == b"null" or owner(client) not in (None, "", holder.actor.user):
+                if clock >= known.clock:
+                    self._renew(known, client, clock, scanned.text(at), holder, now_s)
                 continue
-            elif clock <= self._departed.get(client, -1):
+            returns = clock <= self._departed.get(client, -1)
+            if (room == 0 and not returns) or scanned.is_gone(at):
+                continue
+            if owner(client) not in (None, "", holder.actor.user):
+                continue
+            if returns:
                 again.append(AwarenessEntry(client, self._departed[client], None))
-            else:
-                newcomers.append((client, clock, text))
-        if newcomers:
-            for client, clock, text in newcomers[: self._room_for(holder)]:
-                self._announce(client, clock, text, holder, now_s)
+                continue
+            if room == _UNKNOWN:
+                room = self._room_for(holder)
+            if room:
+                room -= 1
+                self._announce(client, clock, scanned.text(at), holder, now_s)
         return join_entries([encode_entry(entry) for entry in again]) if again else None
 
     def receive_from_node(self, data: bytes, now_s: float, limits: Limits) -> None:
         """Take entries that another node relays. Raises MalformedFrame."""
-        for client, clock, text in scan_awareness(data, limits):
+        scanned = ScannedAwareness(data, limits)
+        for at in range(len(scanned)):
+            client, clock = scanned.clients[at], scanned.clocks[at]
             known = self._present.get(client)
             if known is not None and known.holder is not None:
                 continue  # ours: the other node's is an older connection of this device
-            if text == b"null":
+            if scanned.is_gone(at):
                 if known is not None and clock >= known.clock:
                     self._remove(client, known, clock)
             elif known is None or clock > known.clock:
-                self._relay(AwarenessEntry(client, clock, parse_state(text)), now_s)
+                self._relay(AwarenessEntry(client, clock, parse_state(scanned.text(at))), now_s)
 
     def _relay(self, entry: AwarenessEntry, now_s: float) -> None:
         if entry.state is not None:
@@ -201,10 +214,10 @@ class Awareness:
     def _renew(
         self, known: Present, client: int, clock: int, text: bytes, holder: Contributor, now_s: float
     ) -> None:
-        if clock < known.clock or (known.holder is not holder and known.user != holder.actor.user):
+        if known.holder is not holder and known.user != holder.actor.user:
             return
         known.holder = holder
-        if text == b"null":
+        if text == GONE:
             self._remove(client, known, clock)
         elif clock > known.clock:
             self._announce(client, clock, text, holder, now_s)
