@@ -99,3 +99,20 @@ def test_the_first_format_is_read() -> None:
     device.write_message("and on")
     for known in (gate, again):
         assert known.admit(device.doc.get_update(), device.actor).update is not None
+
+
+def test_a_part_of_a_key_is_looked_for_in_what_came_since() -> None:
+    table, _ = table_of([("/name", False), ("/name/~", False)])
+    assert not table.may_have(b"/~@")
+    count = len(table)
+    table.add("/taken back/~@", False)
+    table.truncate(count)
+    assert not table.may_have(b"/~@")
+    table.add("/x", False)
+    assert not table.may_have(b"/~@")
+    table.add("/name/~@", False)
+    assert table.may_have(b"/~@")
+    blob, ends, kinds = table.columns()
+    loaded = KeyTable()
+    loaded.load(bytes(blob), ends.tobytes(), bytes(kinds), table.prefixes())
+    assert loaded.may_have(b"/~@")

@@ -207,6 +207,10 @@ class Gate:
         """Whether something is known of every client id that extends the document in an update."""
         return not any(self.is_new(section.client) for section in parsed.sections if section.structs)
 
+    def may_have_key_with(self, part: bytes) -> bool:
+        """Whether some key had `part` in it at some time; False is certain. To be asked of the same part."""
+        return self._order is not None and self._order.index.keys.may_have(part)
+
     def clocks(self) -> dict[int, int]:
         """Client id -> the clock it writes next."""
         return {runs.client: runs.next for runs in self._clients()}

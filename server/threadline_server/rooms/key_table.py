@@ -56,7 +56,17 @@ class KeyTable:
     """Key ids are dense from 0. Only short keys within nested maps are looked up; others are stored as they
     come."""
 
-    __slots__ = ("_blob", "_common", "_ends", "_kinds", "_prefix_numbers", "_prefix_starts", "_prefixes")
+    __slots__ = (
+        "_blob",
+        "_common",
+        "_ends",
+        "_found",
+        "_kinds",
+        "_looked",
+        "_prefix_numbers",
+        "_prefix_starts",
+        "_prefixes",
+    )
 
     def __init__(self) -> None:
         self._blob: bytearray = bytearray()
@@ -66,6 +76,16 @@ class KeyTable:
         self._prefixes: list[str] = []  # of entry ids, with the slash
         self._prefix_starts: list[int] = []  # the first key that has it
         self._prefix_numbers: dict[str, int] = {}
+        self._looked: int = 0
+        self._found: bool = False
+
+    def may_have(self, part: bytes) -> bool:
+        """Whether `part` was in a key, or where two meet; always the same part. Looks at what came since."""
+        if not self._found:
+            start = max(0, self._looked - len(part))
+            self._found = self._blob.find(part, start) >= 0
+            self._looked = len(self._blob)
+        return self._found
 
     def add(self, key: str, shared: bool) -> int:
         """The id of `key`; `shared` says that other maps are likely to have the same key."""
@@ -131,6 +151,7 @@ class KeyTable:
         del self._blob[self._ends[count - 1] if count else 0 :]
         del self._ends[count:]
         del self._kinds[count:]
+        self._looked = min(self._looked, len(self._blob))
         while self._prefix_starts and self._prefix_starts[-1] >= count:
             self._prefix_starts.pop()
             del self._prefix_numbers[self._prefixes.pop()]
