@@ -62,19 +62,10 @@ class Counts:
 class Placed:
     """A turn with a position that is not committed yet."""
 
-    __slots__ = ("append", "down", "head", "is_new_document", "position", "turn")
+    __slots__ = ("append", "head", "is_new_document", "position", "turn")
 
-    def __init__(
-        self,
-        append: Append,
-        head: Head,
-        position: int,
-        turn: bytes,
-        down: PutDown | None,
-        is_new_document: bool,
-    ) -> None:
+    def __init__(self, append: Append, head: Head, position: int, turn: bytes, is_new_document: bool) -> None:
         self.append: Append = append
-        self.down: PutDown | None = down
         self.head: Head = head
         self.position: int = position
         self.turn: bytes = turn
@@ -207,7 +198,7 @@ class Appender:
         if is_new:
             head.id = self._next_document
             self._next_document += 1
-        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn, down, is_new))
+        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn, is_new))
         return True
 
     def _repeat(self, append: Append, head: Head, position: Position) -> bool:
@@ -240,7 +231,7 @@ class Appender:
             if placed.is_new_document
         ]
         rows = [(row_of(placed.head.id, placed.position), placed.turn) for placed in self._in_hand]
-        put_down = [placed.down.number for placed in self._in_hand if placed.down is not None]
+        put_down = [self._down[each.append].number for each in self._in_hand if each.append in self._down]
         try:
             write_turns(self._connection, documents, rows, put_down)
         except sqlite3.Error as error:
@@ -270,10 +261,8 @@ class Appender:
     def _announce_one(self, placed: Placed) -> None:
         append = placed.append
         position = Position(placed.position)
-        size = len(placed.turn)
-        if placed.down is not None:
-            size = placed.down.size
-            del self._down[append]
+        down = self._down.pop(append, None)
+        size = len(placed.turn) if down is None else down.size
         self.counts.bytes += size
         self.pages += 1 + size // _PAGE_BYTES
         self.reached[placed.head.id] = placed.position

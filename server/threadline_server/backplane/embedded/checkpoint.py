@@ -10,17 +10,21 @@ from __future__ import annotations
 import sqlite3
 
 PAGES_DUE = 4_096
-COPIES = 4
-FEW_PAGES = 64
-"""That a last copy found more than the one before: as many are there again by its end."""
+_COPIES = 4
+_FEW_PAGES = 64
+"""That a copy found more than the one before: as many are there again by its end."""
 
 _FREED_AT_ONCE = 64
 
 
-def copy(connection: sqlite3.Connection) -> int:
-    """Copy what no reader holds back; the number of pages in the WAL."""
-    _, in_wal, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return int(in_wal)
+def copy(connection: sqlite3.Connection) -> None:
+    """Copy what no reader holds back, until little comes meanwhile."""
+    before = 0
+    for _ in range(_COPIES):
+        _, in_wal, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if in_wal - before < _FEW_PAGES:
+            return
+        before = in_wal
 
 
 def restart(connection: sqlite3.Connection) -> bool:

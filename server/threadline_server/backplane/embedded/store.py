@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
@@ -41,6 +41,7 @@ from threadline_server.backplane.embedded.connections import Connections
 from threadline_server.backplane.embedded.heads import Heads
 from threadline_server.backplane.embedded.leases import Leases
 from threadline_server.backplane.embedded.lock import DirectoryLock
+from threadline_server.backplane.embedded.putting import Putting
 from threadline_server.backplane.embedded.recent_records import RecentRecords
 from threadline_server.backplane.embedded.schema import FILE_NAME, LOOP_CACHE_KIB, connect, prepare
 from threadline_server.backplane.embedded.syncer import Committed, Syncer, Waiting, rewrite, sync_file
@@ -119,7 +120,7 @@ class EmbeddedBackplane:
             make_durable=self._syncer.add,
             fetch_head=lambda document: self._start(self._fetch_head(document)),
             put_down=lambda append: self._start(self._put_down(append)),
-            drop=lambda number: self._start(self._drop(number)),
+            drop=lambda number: self._start(self._putting.drop(number)),
         )
         self._syncer.start(self.directory / FILE_NAME)
         self._closing = asyncio.Event()
@@ -141,7 +142,7 @@ class EmbeddedBackplane:
             if mark := checkpoint.restored_mark(self._connection):
                 self.node = NodeId(f"{self.node}-{mark:x}")
             last = self._connection.execute("SELECT max(id) FROM documents").fetchone()[0]
-            self._next_large = large_turns.next_number(self._connection)
+            self._putting = Putting(self._connections, large_turns.next_number(self._connection))
             sync_directory(self.directory)
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self._lock.release()
@@ -239,11 +240,7 @@ class EmbeddedBackplane:
     async def _checkpoint(self) -> None:
         if self._appender.pages < checkpoint.PAGES_DUE:
             return
-        in_wal = copied = 0
-        for _ in range(checkpoint.COPIES):
-            copied, in_wal = in_wal, await self._connections.beside_writer(checkpoint.copy)
-            if in_wal - copied < checkpoint.FEW_PAGES:
-                break
+        await self._connections.beside_writer(checkpoint.copy)
         if await self._connections.write(checkpoint.restart):
             self._appender.pages = 0
         await self._connections.write(checkpoint.give_back)
@@ -382,49 +379,35 @@ class EmbeddedBackplane:
         self._appender.append(appends)
 
     async def _fetch_head(self, document: DocumentName) -> None:
-        while True:
-            try:
-                await self.load(document)
-            except (SessionNotFound, SessionDeleted, ValueError):
-                self._appender.head_missing(document)
-                return
-            except Damaged as error:
-                self._appender.head_damaged(document, error)
-                return
-            except StoreError as error:
-                self._appender.error = error
-                if not await self._pause(RETRY_S):
-                    return
-                continue
-            self._appender.error = None
-            self._appender.head_found(document)
-            return
+        try:
+            if await self._insist(lambda: self.load(document)):
+                self._appender.head_found(document)
+        except (SessionNotFound, SessionDeleted, ValueError):
+            self._appender.head_missing(document)
+        except Damaged as error:
+            self._appender.head_damaged(document, error)
 
     async def _put_down(self, append: Append) -> None:
-        """Write the parts of a large turn, and tell the appender."""
-        turn, turn_hash = await anyio.to_thread.run_sync(_encode, append)
-        number, self._next_large = self._next_large, self._next_large + 1
+        down, turn = await self._putting.number(append)
+        if await self._insist(lambda: self._putting.write(down, turn)):
+            self._appender.is_down(append, down)
+
+    async def _insist(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Do it again until the store lets it be done; False where the backplane closes before. Raises what
+        trying again does not mend.
+        """
         while True:
             try:
-                await self._put_parts(number, turn)
+                await work()
+            except Damaged:
+                raise
             except StoreError as error:
                 self._appender.error = error
                 if not await self._pause(RETRY_S):
-                    return
+                    return False
                 continue
             self._appender.error = None
-            self._appender.is_down(append, large_turns.PutDown(number, len(turn), turn_hash))
-            return
-
-    async def _put_parts(self, number: int, turn: bytes) -> None:
-        await self._connections.write(large_turns.begin, number)
-        for place, data in enumerate(large_turns.parts_of(turn)):
-            await self._connections.write(large_turns.put_part, number, place, data)
-
-    async def _drop(self, number: int) -> None:
-        """What cannot be deleted now is at the next start."""
-        with contextlib.suppress(StoreError):
-            await self._connections.write(large_turns.drop, (number,))
+            return True
 
     def follow(
         self,
@@ -564,17 +547,9 @@ class NothingToHear:
 
 def _check_kept(connection: sqlite3.Connection, committed: Committed) -> None:
     """Raises StoreError when the store gives back something else than was committed."""
-    row = connection.execute("SELECT turn FROM log WHERE row = ?", (committed.row,)).fetchone()
-    if row is None:
-        return
-    kept = row[0] == committed.turn
-    if kept and large_turns.is_reference(committed.turn):
-        append = committed.append
-        kept = large_turns.whole(connection, row[0]) == encode_turn(append.turn, append.document)
-    if not kept:
+    append = committed.append
+    with log.snapshot(connection):
+        row = connection.execute("SELECT turn FROM log WHERE row = ?", (committed.row,)).fetchone()
+        turn = None if row is None else large_turns.whole(connection, row[0])
+    if turn is not None and turn != encode_turn(append.turn, append.document):
         raise StoreError("The disk lost what was written to it; restart the server.")
-
-
-def _encode(append: Append) -> tuple[bytes, int]:
-    turn = encode_turn(append.turn, append.document)
-    return turn, large_turns.hash_of(turn)
