@@ -33,8 +33,6 @@ from threadline.protocol.limits import Limits
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.options import RoomOptions
 
-_UNKNOWN = -1
-
 BURST_S = 2.0
 """How much of its rate a member may use at once."""
 
@@ -101,8 +99,7 @@ class Awareness:
         Gives back entries to send to that member alone, if any: a device that comes back under a clock its
         peers have seen is told that clock with a null state, and by y-protocols announces itself above it.
         """
-        again: list[AwarenessEntry] = []
-        room = _UNKNOWN
+        newcomers: list[int] = []
         scanned = ScannedAwareness(data, self._options.limits)
         for at in range(len(scanned)):
             client, clock = scanned.clients[at], scanned.clocks[at]
@@ -110,20 +107,9 @@ class Awareness:
             if known is not None:
                 if clock >= known.clock:
                     self._renew(known, client, clock, scanned.text(at), holder, now_s)
-                continue
-            returns = clock <= self._departed.get(client, -1)
-            if (room == 0 and not returns) or scanned.is_gone(at):
-                continue
-            if owner(client) not in (None, "", holder.actor.user):
-                continue
-            if returns:
-                again.append(AwarenessEntry(client, self._departed[client], None))
-                continue
-            if room == _UNKNOWN:
-                room = self._room_for(holder)
-            if room:
-                room -= 1
-                self._announce(client, clock, scanned.text(at), holder, now_s)
+            elif not scanned.is_gone(at):
+                newcomers.append(at)
+        again = self._arrive(scanned, newcomers, holder, now_s, owner) if newcomers else None
         return join_entries([encode_entry(entry) for entry in again]) if again else None
 
     def receive_from_node(self, data: bytes, now_s: float, limits: Limits) -> None:
@@ -221,6 +207,33 @@ class Awareness:
             self._remove(client, known, clock)
         elif clock > known.clock:
             self._announce(client, clock, text, holder, now_s)
+
+    def _arrive(
+        self,
+        scanned: ScannedAwareness,
+        newcomers: list[int],
+        holder: Contributor,
+        now_s: float,
+        owner: OwnerOf,
+    ) -> list[AwarenessEntry]:
+        """Gives back those of which peers have seen this clock, or a later one, before they left. Nothing
+        more is asked about the others once the member has announced as many as it may.
+        """
+        again: list[AwarenessEntry] = []
+        more = self._room_for(holder)
+        for at in newcomers:
+            client, clock = scanned.clients[at], scanned.clocks[at]
+            returns = clock <= self._departed.get(client, -1)
+            if not returns and not more:
+                continue
+            if owner(client) not in (None, "", holder.actor.user):
+                continue
+            if returns:
+                again.append(AwarenessEntry(client, self._departed[client], None))
+            else:
+                more -= 1
+                self._announce(client, clock, scanned.text(at), holder, now_s)
+        return again
 
     def _room_for(self, holder: Contributor) -> int:
         """How many more it may announce."""

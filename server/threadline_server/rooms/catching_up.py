@@ -16,7 +16,7 @@ _LARGE_BYTES = 64 * 1024
 
 def step2_frames(difference: Difference, encoder: Encoder) -> list[bytes]:
     """The parts in order. The step 2 comes last: with it a client calls itself synced, and must have all."""
-    *before, last = (difference.step2, *difference.updates)
+    *before, last = difference.parts
     frames = update_frames(before, encoder)
     if len(last) < _LARGE_BYTES:
         return [*frames, encoder.step2(last)]

@@ -71,6 +71,11 @@ class Difference:
     updates: tuple[bytes, ...] = ()
     whole: bool = False
 
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """All of it."""
+        return (self.step2, *self.updates)
+
 
 class Replica:
     __slots__ = (

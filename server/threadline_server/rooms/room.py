@@ -318,7 +318,7 @@ class Room:
             return
         encoder = member.encoder
         missed = self.log.replica.missed(seat.mark, seat.behind)
-        frames = update_frames((missed.step2, *missed.updates), encoder)
+        frames = update_frames(missed.parts, encoder)
         if present := self.presence.everyone():
             frames.append(encoder.awareness(present))
         self.host.counts.caught_up += 1
