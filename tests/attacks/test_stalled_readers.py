@@ -36,7 +36,7 @@ class Size:
     measured: int
 
 
-SHORT = Size(reading=10, stalled=10, measured=20)
+SHORT = Size(reading=10, stalled=40, measured=20)
 FULL = Size(reading=200, stalled=100, measured=400)
 
 

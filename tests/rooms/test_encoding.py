@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -80,10 +81,26 @@ def test_a_child_lets_everybody_else_have_the_processor() -> None:
 import os
 from threadline_server.rooms.encoding_child import stand_back
 stand_back()
-print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)
+print(os.nice(0), flush=True)
+input()
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["19", "True"]
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "10\n"
+        assert os.sched_getscheduler(child.pid) == os.SCHED_IDLE
+        encoding.bring_forward(child.pid)
+        assert os.sched_getscheduler(child.pid) == os.SCHED_OTHER
+        child.communicate("\n")
+    encoding.bring_forward(child.pid)
+
+
+def test_a_child_that_gets_no_processor_is_brought_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward: list[int] = []
+    monkeypatch.setattr(encoding, "_STANDS_BACK_S", 0.001)
+    monkeypatch.setattr(encoding, "bring_forward", forward.append)
+    assert encode_in_child([])[0] == whole([])
+    assert len(forward) == 1
 
 
 def test_a_child_that_fails_says_why() -> None:
@@ -92,6 +109,7 @@ def test_a_child_that_fails_says_why() -> None:
 
 
 def test_a_child_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_STANDS_BACK_S", 0.001)
     monkeypatch.setattr(encoding, "_TIMEOUT_S", 0.001)
     with pytest.raises(EncodingFailed, match="took over"):
         encode_in_child([])

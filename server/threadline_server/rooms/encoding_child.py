@@ -2,7 +2,8 @@
 `python -m threadline_server.rooms.encoding_child GIVEN MADE`.
 
 It has the processor only while the node leaves it unused (SCHED_IDLE, sched(7)), from before it imports
-anything: that takes longer than most encodings.
+anything: that takes longer than most encodings. Where that is too little for long, the node gives it a tenth
+of what it has itself.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import os
 import sys
 
-_LAST_IN_LINE = 19
+_NICE = 10
+"""A tenth, by the kernel's weights; it counts once the process is not idle any more."""
 
 
 def stand_back() -> None:
     """Let everybody else have the processor first."""
-    os.nice(_LAST_IN_LINE)
+    os.nice(_NICE)
     if hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
