@@ -129,6 +129,19 @@ async def test_who_leaves_while_it_stands_in_line_is_let_go() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_is_sent_away_from_the_line_need_not_wait_for_the_time_limit() -> None:
+    async with echo_server(Limits(close_timeout_s=10 * PATIENCE_S)) as server:
+        async with server.client() as client:
+            turns = server.connections.turns
+            turns.note(turns.account_of("ada"), 10_000)
+            turns.note(turns.door, 50_000_000)
+            await client.send(b"fail")
+            await until(lambda: turns.stats()["turns_deferred_total"] > 0)
+            assert await asyncio.wait_for(until_closed(client), PATIENCE_S) == close_codes.INTERNAL_ERROR.code
+        await until(lambda: len(server.connections) == 0)
+
+
+@pytest.mark.asyncio
 async def test_a_fast_sender_is_paced_and_a_persistent_one_is_sent_away() -> None:
     limits = Limits(frames_per_second=200, burst_s=0.05, abuse_s=0.2)
     async with echo_server(limits) as server, server.client() as client:

@@ -266,8 +266,8 @@ class Connection:
             self._pauses &= ~_TURN
             if not self._pauses:
                 self._handle_until(until_ns, perf_counter_ns(), 0)
-                if not self._pauses and not self._closing:
-                    self.transport.resume_reading()
+                if not self._pauses and not self.transport.is_closing():
+                    self.transport.resume_reading()  # where this closes it, to see the peer do so
         return False
 
     def _handle_until(self, until_ns: int, now_ns: int, size: int) -> None:
