@@ -201,9 +201,7 @@ async def reread(server: ServerProcess, digests: dict[str, str]) -> None:
 async def test_what_is_made_up_harms_nobody(
     tmp_path: Path, full: bool, figures: Callable[[str], None]
 ) -> None:
-    import os
-
-    frames = int(os.environ.get("FR", 1_000_000)) if full else 20_000
+    frames = 1_000_000 if full else 20_000
     program = ("-m", "tests.attacks.watched_server")
     async with AsyncExitStack() as stack:
         with on_core(SERVERS, alone=full):

@@ -17,8 +17,8 @@ YOUNG = (1_000, 2)
 """Objects until the collector looks at the youngest, and rounds until it looks at those that outlived one.
 Python's own 700 cost a seventh of the processor under load."""
 
-OLDER_EVERY_S = 10.0
-ALL_EVERY = 360
+OLDER_EVERY_S = 5.0
+ALL_EVERY = 720
 """Every so often all that there is, and not only what came since the last time."""
 
 _NEVER = 2**31 - 1
