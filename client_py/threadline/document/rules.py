@@ -42,6 +42,12 @@ _AGENT = frozenset({Role.AGENT, Role.SERVER})
 _KEEPERS = frozenset({Role.OWNER, Role.AGENT, Role.SERVER})
 _EDITORS = frozenset({Role.OWNER, Role.EDITOR, Role.AGENT, Role.SERVER})
 
+_ROLES = frozenset(MessageRole)
+_ROLES_OF_AGENTS = _ROLES - {MessageRole.USER}
+_ROLES_OF_DEVICES = frozenset({MessageRole.USER})
+_STATES = frozenset(MessageStatus)
+_STATES_BY_DEVICES = frozenset({MessageStatus.COMPLETE, MessageStatus.RETRACTED})
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -76,19 +82,18 @@ def _is_list(actor: Actor, client: int, path: Path, content: Content) -> str | N
 def _is_role(actor: Actor, client: int, path: Path, content: Content) -> str | None:
     match actor.role:
         case Role.SERVER:
-            allowed = frozenset(MessageRole)
+            allowed = _ROLES
         case Role.AGENT:
-            allowed = frozenset(MessageRole) - {MessageRole.USER}
+            allowed = _ROLES_OF_AGENTS
         case _:
-            allowed = frozenset({MessageRole.USER})
+            allowed = _ROLES_OF_DEVICES
     if isinstance(content.value, str) and content.value in allowed:
         return None
     return f"the role of a message by {actor.user} is {' or '.join(sorted(allowed))}"
 
 
 def _is_status(actor: Actor, client: int, path: Path, content: Content) -> str | None:
-    by_device = {MessageStatus.COMPLETE, MessageStatus.RETRACTED}
-    allowed = set(MessageStatus) if actor.role in _AGENT else by_device
+    allowed = _STATES if actor.role in _AGENT else _STATES_BY_DEVICES
     if isinstance(content.value, str) and content.value in allowed:
         return None
     return f"the status of a message by {actor.user} is {' or '.join(sorted(allowed))}"
@@ -179,17 +184,36 @@ TABLE: tuple[Rule, ...] = (
     Rule((*_STEP, "text", LIST_POSITION), _K.STRING, _AGENT, deleters=_AGENT),
 )
 _ROOTS = frozenset(rule.path[0] for rule in TABLE)
-_BY_SHAPE: dict[tuple[str, int], tuple[Rule, ...]] = {
-    shape: tuple(rule for rule in TABLE if (rule.path[0], len(rule.path)) == shape)
-    for shape in {(rule.path[0], len(rule.path)) for rule in TABLE}
-}
+
+
+def _by_end() -> dict[tuple[str, int, str], tuple[Rule, ...]]:
+    """The rows that may answer for a path with such a root, length and last key, in the table's order; with
+    `ANY` for keys that no row names.
+    """
+    ends = {(rule.path[0], len(rule.path), rule.path[-1]) for rule in TABLE}
+    ends |= {(root, length, ANY) for root, length, _ in ends}
+    return {
+        (root, length, end): tuple(
+            rule
+            for rule in TABLE
+            if (rule.path[0], len(rule.path)) == (root, length) and rule.path[-1] in (ANY, end)
+        )
+        for root, length, end in ends
+    }
+
+
+_BY_END = _by_end()
 
 
 def rule_at(path: Path) -> Rule | None:
     """The row of the table that answers for a path, or None where the schema has no such place."""
     if len(path) == 2 and path[0] == "meta" and path[1].startswith(CONTEXT):
         path = ("meta", CONTEXT)
-    for rule in _BY_SHAPE.get((path[0], len(path)), ()):
+    root, length = path[0], len(path)
+    rows = _BY_END.get((root, length, path[-1]))
+    if rows is None:
+        rows = _BY_END.get((root, length, ANY), ())
+    for rule in rows:
         if rule.matches(path):
             return rule
     return None
