@@ -27,6 +27,7 @@ class PlainEncoder:
     def __init__(self, dialect: str = "plain", *, greets: bool = False) -> None:
         self.dialect = dialect
         self.greets = greets
+        self.acknowledges = True
         self.framed = 0
 
     def __eq__(self, other: object) -> bool:

@@ -123,6 +123,27 @@ async def test_an_update_that_is_known_is_saved_once(house: House) -> None:
 
 
 @pytest.mark.asyncio
+async def test_nobody_awaits_what_a_dialect_without_acknowledgements_sends(house: House) -> None:
+    room = await house.room()
+    encoder = PlainEncoder("y", greets=True)
+    encoder.acknowledges = False
+    phone, laptop = Device(encoder=encoder).join(room), Device().join(room)
+    phone.say("hello")
+    outgoing = room.log.next_append()
+    assert outgoing is not None
+    assert not outgoing.awaited
+    house.backplane.append([outgoing])
+    await until(lambda: laptop.texts == ["hello"] and room.log.tail.durable)
+    assert phone.saved == 0
+    laptop.say("and you?")
+    outgoing = room.log.next_append()
+    assert outgoing is not None
+    assert outgoing.awaited
+    house.backplane.append([outgoing])
+    await until(lambda: laptop.unsaved == 0)
+
+
+@pytest.mark.asyncio
 async def test_deletions_reach_a_device_with_an_equal_state_vector(house: House) -> None:
     room = await house.room()
     phone, laptop = Device().join(room), Device().join(room)

@@ -173,6 +173,11 @@ class Append:
         self.on_refused: Callable[[Append, AppendRefused], None] = on_refused
         self.fence: Fence | None = fence
 
+    @property
+    def awaited(self) -> bool:
+        """Somebody waits to be told that it is durable; where nobody does, that may take a little longer."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

@@ -31,6 +31,10 @@ class YWebSocketEncoder:
     def greets(self) -> bool:
         return True
 
+    @property
+    def acknowledges(self) -> bool:
+        return False
+
     def step1(self, state_vector: bytes) -> bytes:
         return _framed(b"\x00\x00", state_vector)
 
@@ -85,6 +89,10 @@ class HocuspocusEncoder:
     @property
     def greets(self) -> bool:
         return False
+
+    @property
+    def acknowledges(self) -> bool:
+        return True
 
     def step1(self, state_vector: bytes) -> bytes:
         return _framed(self._step1, state_vector)

@@ -104,3 +104,7 @@ class Outgoing(Append):
         self.draft: Draft = draft
         self.handed_s: float = 0.0
         self.trace: TurnTrace | None = None
+
+    @property
+    def awaited(self) -> bool:
+        return bool(self.draft.acknowledgements)

@@ -24,6 +24,10 @@ class Encoder(Hashable, Protocol):
     def greets(self) -> bool:
         """When the step 1 of the room goes out. True: once, at the join. False: before each of its step 2."""
 
+    @property
+    def acknowledges(self) -> bool:
+        """The dialect has a message for what is saved."""
+
     def step1(self, state_vector: bytes, /) -> bytes: ...
 
     def step2(self, update: bytes, /) -> bytes: ...

@@ -90,4 +90,4 @@ class Seat:
         if whole:
             worth += self.owed
             self.owed = 0
-        return worth
+        return worth if self.member.encoder.acknowledges else 0

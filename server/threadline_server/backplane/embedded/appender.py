@@ -89,7 +89,7 @@ class Appender:
         leases: Leases,
         feeds: Feeds,
         next_document: int,
-        make_durable: Callable[[Sequence[Waiting]], None],
+        make_durable: Callable[[Sequence[Waiting], bool], None],
         fetch_head: Callable[[DocumentName], None],
         put_down: Callable[[Append], None],
         drop: Callable[[int], None],
@@ -210,7 +210,7 @@ class Appender:
         self.counts.repeated += 1
         self._unsynced += 1
         self._tell(append.on_taken, append, position)
-        self._make_durable([Committed(append, 0, b"")])
+        self._make_durable([Committed(append, 0, b"")], append.awaited)
         return True
 
     def _refuse(self, append: Append, refusal: AppendRefused) -> None:
@@ -254,9 +254,9 @@ class Appender:
         finally:
             # Last, because the thread that syncs would wait for the loop's hold of the interpreter meanwhile,
             # and its looking whether that is free takes time from what is sent to the members.
-            self._make_durable(
-                [Committed(placed.append, row, turn) for placed, (row, turn) in zip(taken, rows, strict=True)]
-            )
+            pairs = zip(taken, rows, strict=True)
+            group = [Committed(placed.append, row, turn) for placed, (row, turn) in pairs]
+            self._make_durable(group, any(placed.append.awaited for placed in taken))
 
     def _announce_one(self, placed: Placed) -> None:
         append = placed.append
