@@ -77,6 +77,19 @@ async def test_who_was_within_its_share_last_waits_for_those_before() -> None:
     assert defers(turns, eve)
 
 
+async def test_only_others_make_a_slice_short() -> None:
+    """What one user sends in a burst is one turn, as long as nobody else wants the loop."""
+    turns = Turns()
+    ada = at_work(turns, "ada", LITTLE_NS)
+    now_ns = perf_counter_ns()
+    assert turns.until_ns(ada, now_ns) == now_ns + turns.long_slice_ns
+    assert turns.until_ns(turns.account_of("bob"), now_ns) == now_ns + turns.slice_ns
+    assert turns.until_ns(None, now_ns) == now_ns + turns.slice_ns
+    at_work(turns, "bob", LITTLE_NS)
+    now_ns = perf_counter_ns()
+    assert turns.until_ns(ada, now_ns) == now_ns + turns.slice_ns
+
+
 async def test_all_that_a_user_has_done_is_counted_together() -> None:
     turns = Turns()
     at_work(turns, "ada", LITTLE_NS)

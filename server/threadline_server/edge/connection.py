@@ -258,7 +258,7 @@ class Connection:
             self._charge(0, size)
             turns.wait(self)
         else:
-            self._handle_until(turns.until_ns(now_ns), now_ns, size)
+            self._handle_until(turns.until_ns(self.account, now_ns), now_ns, size)
 
     def take_turn(self, until_ns: int) -> bool:
         """What `Turns` calls when those before it in line had theirs."""

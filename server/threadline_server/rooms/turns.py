@@ -143,12 +143,16 @@ class Turns:
 
     def defers(self, account: Account, now_ns: int) -> bool:
         """Whether it has to stand in line: it is above its share, and others who are not are at work."""
-        until_ns = self._fair_before_ns if account is self._fair else self._fair_until_ns
-        return account.due_ns - now_ns > _BURST_NS and until_ns > now_ns
+        return account.due_ns - now_ns > _BURST_NS and self._others_are_at_work(account, now_ns)
 
-    def until_ns(self, now_ns: int) -> int:
-        """The end of a slice that begins now."""
-        return now_ns + (self.slice_ns if self._fair_until_ns > now_ns else self.long_slice_ns)
+    def until_ns(self, account: Account | None, now_ns: int) -> int:
+        """The end of a slice that begins now, for `account` or for all who stand in line."""
+        return now_ns + (self.slice_ns if self._others_are_at_work(account, now_ns) else self.long_slice_ns)
+
+    def _others_are_at_work(self, account: Account | None, now_ns: int) -> bool:
+        """Who are within their share."""
+        until_ns = self._fair_before_ns if account is self._fair else self._fair_until_ns
+        return until_ns > now_ns
 
     def charge(self, account: Account, began_ns: int, now_ns: int) -> None:
         """For work that was done from `began_ns` until now."""
@@ -193,7 +197,7 @@ class Turns:
             self._serve_slice()
 
     def _serve_slice(self) -> None:
-        until_ns = self.until_ns(perf_counter_ns())
+        until_ns = self.until_ns(None, perf_counter_ns())
         line = self._line
         more_follows = False
         for _ in range(len(line)):
