@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tests.contract.writing import unawaited
+
 from threadline_server.backplane.base import (
     Append,
     AppendRefused,
@@ -54,6 +56,12 @@ def test_what_becomes_of_a_sealed_append_is_told_of_the_original() -> None:
     sealed.on_durable(sealed)
     sealed.on_refused(sealed, AppendRefused("no"))
     assert ends.told == [(what, ends.append) for what in ("taken 1", "durable", "append_refused")]
+
+
+def test_a_sealed_append_is_awaited_where_the_original_is() -> None:
+    append = Ends().append
+    assert seal_append(cipher(), append).awaited
+    assert not seal_append(cipher(), unawaited(append)).awaited
 
 
 def test_a_sealed_turn_is_opened_where_it_was_not_made() -> None:

@@ -203,6 +203,14 @@ class LogContract:
         assert await node.read(DocumentName("trip~ada"), Position(0)) == ()
 
     @pytest.mark.asyncio
+    async def test_a_head_is_certain_only_while_nothing_follows_it(self, deployment: Deployment) -> None:
+        node = await deployment.node()
+        writer = await a_document(node)
+        first, second = await writer.write(), await writer.write()
+        assert not node.is_head(TRIP_DOCUMENT, first)
+        assert node.is_head(TRIP_DOCUMENT, second) == (not deployment.many_nodes)
+
+    @pytest.mark.asyncio
     async def test_a_follower_gets_every_turn_once_in_order(self, deployment: Deployment) -> None:
         node = await deployment.node()
         writer = await a_document(node)

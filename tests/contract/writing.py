@@ -37,6 +37,19 @@ class Deployment(Protocol):
         """A node, opened; a second call with the same name restarts it."""
 
 
+class Unawaited(Append):
+    """Of a turn about which nobody wants to be told."""
+
+    @property
+    def awaited(self) -> bool:
+        return False
+
+
+def unawaited(append: Append) -> Append:
+    given = (append.document, append.lineage, append.turn)
+    return Unawaited(*given, append.on_taken, append.on_durable, append.on_refused)
+
+
 def a_session(session: str = "trip", **fields: object) -> SessionRecord:
     values: dict[str, object] = {"lineage": LINEAGE, "owner": "ada", "created_ms": 1_000, "active_ms": 1_000}
     return SessionRecord(SessionId(session), **(values | fields))  # type: ignore[arg-type]

@@ -189,6 +189,7 @@ async def test_a_forger_with_a_client_id_that_nobody_knows_is_refused_all_the_sa
     bystander.say("unharmed")
     await until(lambda: bystander.unsaved == 0)
     assert bystander.texts == ["unharmed"]
+    assert house.rooms.host.counts.second_looks == 0, "the store knows that there is nothing to look for"
 
 
 def logged(position: int) -> LoggedTurn:

@@ -315,13 +315,18 @@ class Backplane(Protocol):
     ) -> tuple[LoggedTurn, ...]:
         """Turns after a position that are still in the log."""
 
+    def is_head(self, document: DocumentName, position: Position) -> bool:
+        """Nothing follows `position`, as far as that is certain without asking; False where only the store
+        knows.
+        """
+
     def append(self, appends: Sequence[Append]) -> None:
         """Take one turn of each document, several documents in one write. Never blocks, never raises.
 
         The caller keeps at most one unfinished *take* per document in flight, except that it may hand over
         the next turn of a document before the former one is durable. `on_taken` and `on_refused` may be
-        called before this returns. A document's session becomes active in the catalogue with it, a second or
-        so later.
+        called before this returns. A document's session becomes active in the catalogue with it, some seconds
+        later.
         """
 
     def follow(

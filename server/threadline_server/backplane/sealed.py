@@ -185,6 +185,9 @@ class SealedBackplane:
         cipher = await self._cipher(_session_of(document))
         return tuple(open_turn(cipher, document, logged) for logged in turns)
 
+    def is_head(self, document: DocumentName, position: Position) -> bool:
+        return self.inner.is_head(document, position)
+
     def append(self, appends: Sequence[Append]) -> None:
         ready = []
         for append in appends:

@@ -45,6 +45,10 @@ class SealedAppend(Append):
         )
         self.original: Append = original
 
+    @property
+    def awaited(self) -> bool:
+        return self.original.awaited
+
 
 def _taken(append: Append, position: Position) -> None:
     assert isinstance(append, SealedAppend)

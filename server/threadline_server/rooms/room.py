@@ -403,6 +403,8 @@ class Room:
             return False
         if self.log.gate.knows_clients_of(hearing.parsed):
             return False
+        if self.host.backplane.is_head(self.name, self.position):
+            return False
         look = SecondLook(self, seat, heard.update)
         self.interlude = look
         self.host.counts.second_looks += 1

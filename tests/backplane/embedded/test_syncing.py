@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.contract.writing import Writer, a_document, eventually, eventually_true
+from tests.contract.writing import Writer, a_document, eventually, eventually_true, unawaited
 
 from threadline.ids import SessionId
 from threadline_server.backplane.base import Append
@@ -14,19 +14,9 @@ from threadline_server.backplane.embedded import EmbeddedBackplane, store, synce
 NEVER_S = 1_000_000.0
 
 
-class Unawaited(Append):
-    """Of a turn about which nobody wants to be told."""
-
-    @property
-    def awaited(self) -> bool:
-        return False
-
-
-def unawaited(writer: Writer) -> tuple[Append, list[str]]:
+def next_unawaited(writer: Writer) -> tuple[Append, list[str]]:
     append, outcome = writer.prepare(writer.next_turn())
-    given = (append.document, append.lineage, append.turn)
-    told = (append.on_taken, append.on_durable, append.on_refused)
-    return Unawaited(*given, *told), outcome.events
+    return unawaited(append), outcome.events
 
 
 @pytest.mark.asyncio
@@ -39,14 +29,14 @@ async def test_nobody_waits_for_a_turn_that_somebody_awaits(
     await backplane.open()
     writer = await a_document(backplane)
     await writer.write()
-    append, first = unawaited(writer)
+    append, first = next_unawaited(writer)
     backplane.append([append])
     syncs = backplane.stats()["syncs_total"]
     assert first == ["taken"]
     await writer.write()
     assert first == ["taken", "durable"]
     assert backplane.stats()["syncs_total"] == syncs + 1
-    append, last = unawaited(writer)
+    append, last = next_unawaited(writer)
     backplane.append([append])
     assert last == ["taken"]
     await backplane.close()
@@ -58,7 +48,7 @@ async def test_what_nobody_awaits_is_synced_too(tmp_path: Path) -> None:
     backplane = EmbeddedBackplane(tmp_path / "data")
     await backplane.open()
     writer = await a_document(backplane)
-    turns = [unawaited(writer) for _ in range(3)]
+    turns = [next_unawaited(writer) for _ in range(3)]
     for append, _ in turns:
         backplane.append([append])
     await eventually(lambda: all(events == ["taken", "durable"] for _, events in turns))

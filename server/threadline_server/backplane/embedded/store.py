@@ -388,6 +388,10 @@ class EmbeddedBackplane:
     ) -> tuple[tuple[LoggedTurn, ...], Position]:
         return await self._connections.read(log.read_turns, document, after, limit)
 
+    def is_head(self, document: DocumentName, position: Position) -> bool:
+        head = self._heads.get(document)
+        return head is not None and head.position <= position
+
     def append(self, appends: Sequence[Append]) -> None:
         self._appender.append(appends)
 

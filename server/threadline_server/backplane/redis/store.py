@@ -279,6 +279,9 @@ class RedisBackplane:
         turns, _ = await self._documents.read(document, after, limit)
         return turns
 
+    def is_head(self, document: DocumentName, position: Position) -> bool:
+        return False  # other nodes write too
+
     def append(self, appends: Sequence[Append]) -> None:
         self._writer.append(appends)
 
