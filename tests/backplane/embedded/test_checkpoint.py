@@ -38,6 +38,20 @@ async def test_the_wal_is_started_over_while_turns_go_on(store: EmbeddedBackplan
 
 
 @pytest.mark.asyncio
+async def test_the_wal_does_not_wait_until_all_activity_is_written(
+    store: EmbeddedBackplane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many sessions at a busy node that takes longer than the WAL takes to become long."""
+    monkeypatch.setattr("threadline_server.backplane.embedded.store._A_LITTLE_EVERY_S", 1.0)
+    writers = [await a_document(store, f"s{n}") for n in range(50)]
+    for _ in range(2 * PAGES_DUE // 50):
+        pairs = [writer.prepare(writer.next_turn()) for writer in writers]
+        store.append([append for append, _ in pairs])
+        await pairs[-1][1].end()
+    await eventually(lambda: restarts(store) >= 1)
+
+
+@pytest.mark.asyncio
 async def test_the_file_of_a_killed_process_holds_every_synced_turn(
     store: EmbeddedBackplane, tmp_path: Path
 ) -> None:

@@ -189,7 +189,8 @@ class EmbeddedBackplane:
         """Owns every task of this backplane until `close`."""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._sweep_deleted())
-            self._tasks.create_task(self._keep_up())
+            self._tasks.create_task(self._keep_up(self._write_activity))
+            self._tasks.create_task(self._keep_up(self._checkpoint))
             ready.set()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -204,14 +205,15 @@ class EmbeddedBackplane:
             await asyncio.wait_for(self._closing.wait(), seconds)
         return not self._closing.is_set()
 
-    async def _keep_up(self) -> None:
-        """Activity into the catalogue and the WAL into the file, every now and then and at the end."""
+    async def _keep_up(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Every now and then and at the end. Activity goes into the catalogue a session at a time, between
+        other work, and the WAL into the file as fast as that goes: neither waits for the other.
+        """
         more = True
         while more:
             more = await self._pause(UPKEEP_S)
             with contextlib.suppress(StoreError, sqlite3.Error):
-                await self._write_activity()
-                await self._checkpoint()
+                await work()
 
     async def _write_activity(self) -> None:
         now_s = time.monotonic()
