@@ -74,7 +74,7 @@ class Placed:
 
 class Appender:
     """counts:   what happened since the start
-    active:   last activity of sessions since somebody last took this dict
+    active:   last activity of sessions, until somebody takes it out
     reached:  the last position of documents since somebody last took this dict, by their number
     pages:    about how many pages went into the WAL since it was started over
     error:    why the last commit failed; None once one succeeded

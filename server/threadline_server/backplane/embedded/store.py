@@ -217,17 +217,14 @@ class EmbeddedBackplane:
 
     async def _write_activity(self) -> None:
         now_s = time.monotonic()
-        closing = self._closing.is_set()
         self._touched_s = {
             session: at_s for session, at_s in self._touched_s.items() if at_s > now_s - ACTIVITY_EVERY_S
         }
-        active, self._appender.active = self._appender.active, {}
-        for session, active_ms in active.items():
-            if session in self._touched_s and not closing:
-                self._appender.active.setdefault(session, active_ms)
-                continue
+        active = self._appender.active
+        later = () if self._closing.is_set() else self._touched_s
+        for session in [session for session in active if session not in later]:
+            await self._write_a_little(self._touch, session, active.pop(session))
             self._touched_s[session] = now_s
-            await self._write_a_little(self._touch, session, active_ms)
         reached, self._appender.reached = list(self._appender.reached.items()), {}
         for first in range(0, len(reached), _REACHED_AT_ONCE):
             await self._write_a_little(log.note_reached, reached[first : first + _REACHED_AT_ONCE])
