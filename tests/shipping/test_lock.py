@@ -7,9 +7,15 @@ import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "requirements.lock").read_text()
+LOCKED = set(re.findall(r"^([a-z0-9-]+)==", LOCK, re.MULTILINE))
+ONLY_ON_SOME = set(re.findall(r"^([a-z0-9-]+)==[^ ]+ ;", LOCK, re.MULTILINE))
+PACKAGES = {name: distribution(name) for name in LOCKED - ONLY_ON_SOME}
 
 
 def promised_oldest() -> str:
@@ -23,7 +29,18 @@ def promised_oldest() -> str:
 def test_no_locked_package_asks_for_a_newer_python_than_we_do() -> None:
     """A system may have an early patch release (Debian 12: 3.11.2); one such package fails set-up there."""
     oldest = promised_oldest()
-    locked = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    asked = {name: distribution(name).metadata["Requires-Python"] or "" for name in locked}
+    asked = {name: package.metadata["Requires-Python"] or "" for name, package in PACKAGES.items()}
     assert len(asked) > 100
     assert not {name: wanted for name, wanted in asked.items() if not SpecifierSet(wanted).contains(oldest)}
+
+
+def test_what_packages_want_on_the_oldest_python_is_locked_too() -> None:
+    """With hashes, pip takes nothing that the lock does not have."""
+    oldest = promised_oldest()
+    wanted = {
+        (canonicalize_name(needed.name), name)
+        for name, package in PACKAGES.items()
+        for needed in map(Requirement, package.requires or ())
+        if needed.marker is None or needed.marker.evaluate({"python_full_version": oldest, "extra": ""})
+    }
+    assert not {pair for pair in wanted if pair[0] not in LOCKED}
