@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const LOCAL = new URL("../../.venv/bin/python", import.meta.url).pathname;
-const PYTHON = process.env["PYTHON"] ?? (existsSync(LOCAL) ? LOCAL : "python3");
+const PYTHON = existsSync(LOCAL) ? LOCAL : "python3";
 
 export type Edit =
   | ["set", string, unknown]
