@@ -196,8 +196,11 @@ class Connection:
                 tasks.create_task(self._send(socket))
                 tasks.create_task(self._renew())
                 await self._receive(socket)
-        except* (ConnectionClosed, ProtocolError) as group:
-            raise _first(group) from None
+        except BaseExceptionGroup as group:  # `except*` would put what it raises into a group before 3.11.4
+            ended, others = group.split((ConnectionClosed, ProtocolError))
+            if ended is None or others is not None:
+                raise
+            raise _first(ended) from None
         finally:
             self._socket = self._tasks = None
             self._to_join.clear()

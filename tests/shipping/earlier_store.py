@@ -134,7 +134,9 @@ def unpack(packed: Path, path: Path) -> None:
     """A file, or the directory of a `.tar.gz`, where it was not before."""
     if packed.name.endswith(".tar.gz"):
         with tarfile.open(packed) as tar:
-            tar.extractall(path, filter="data")
+            if hasattr(tarfile, "data_filter"):  # since 3.11.4
+                tar.extraction_filter = tarfile.data_filter
+            tar.extractall(path)
     else:
         path.write_bytes(gzip.decompress(packed.read_bytes()))
 

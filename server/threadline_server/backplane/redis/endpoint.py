@@ -49,7 +49,7 @@ class Endpoint:
 def parse_endpoint(url: str) -> Endpoint:
     """Raises ConfigurationError."""
     try:
-        scheme = urlsplit(url).scheme
+        scheme = url.partition("://")[0]
         if scheme == "redis+sentinel":
             return _sentinel(url)
         if scheme == "redis+cluster":
@@ -72,24 +72,28 @@ def _one(url: str) -> Endpoint:
 
 
 def _several(url: str) -> Endpoint:
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = credentials.partition(":")
+    username, password, hosts, _ = _split(url)
     addresses = tuple(_address(host, DEFAULT_PORT) for host in hosts.split(","))
-    return Endpoint(addresses, unquote(username) or None, unquote(password) or None, cluster=True)
+    return Endpoint(addresses, username, password, cluster=True)
 
 
 def _sentinel(url: str) -> Endpoint:
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = credentials.partition(":")
-    name, _, db = parts.path.strip("/").partition("/")
+    username, password, hosts, path = _split(url)
+    name, _, db = path.strip("/").partition("/")
     if not name:
         raise ValueError("the name of the primary is missing, as in redis+sentinel://host:26379/mymaster")
     addresses = tuple(_address(host, SENTINEL_PORT) for host in hosts.split(","))
-    return Endpoint(
-        addresses, unquote(username) or None, unquote(password) or None, int(db or 0), sentinel=name
-    )
+    return Endpoint(addresses, username, password, int(db or 0), sentinel=name)
+
+
+def _split(url: str) -> tuple[str | None, str | None, str, str]:
+    """User, password, hosts and path. `urlsplit` takes several hosts for one, and refuses the brackets of
+    the second.
+    """
+    netloc, _, path = url.partition("://")[2].partition("?")[0].partition("/")
+    credentials, _, hosts = netloc.rpartition("@")
+    username, _, password = credentials.partition(":")
+    return unquote(username) or None, unquote(password) or None, hosts, path
 
 
 def _address(text: str, default_port: int) -> Address:
