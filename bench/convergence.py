@@ -11,8 +11,8 @@ import servers
 import websockets
 
 from threadline.protocol.limits import Limits
-from threadline.protocol.sync import SyncStep1, SyncStep2, encode_sync
-from threadline.protocol.ywebsocket import decode_from_server
+from threadline.protocol.sync import SyncStep1, SyncStep2, Update
+from threadline.protocol.ywebsocket import AwarenessUpdate, QueryAwareness, decode_from_server, encode
 
 _LIMITS = Limits(max_step2_bytes=1 << 30)  # a session of 100,000 messages has 29 MB
 
@@ -31,14 +31,21 @@ async def check(target: servers.Running, *, written: bool) -> dict[str, Any]:
 
 
 async def _content(url: str) -> object:
+    """What a device has that joins: a step 2 and the updates that follow it, up to the answer to a query that
+    was sent last.
+    """
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     messages = doc.get("messages", type=pycrdt.Map)
+    synced = False
     async with websockets.connect(url, max_size=None, proxy=None) as socket:
-        await socket.send(b"\x00" + encode_sync(SyncStep1(b"\x00")))
+        await socket.send(encode(SyncStep1(b"\x00")))
+        await socket.send(encode(QueryAwareness()))
         async for frame in socket:
             message = decode_from_server(frame if isinstance(frame, bytes) else frame.encode(), _LIMITS)
-            if isinstance(message, SyncStep2):
+            if isinstance(message, SyncStep2 | Update):
                 doc.apply_update(message.update)
+                synced = True
+            elif synced and isinstance(message, AwarenessUpdate):
                 return messages.to_py()
     return None
 
