@@ -20,8 +20,9 @@ ROOT = Path(__file__).parent
 PACKAGES = ("client_py/threadline", "server/threadline_server")
 GROUP = "threadline_hot"
 HOT = """
-    threadline/document/rules threadline/protocol/awareness
-    threadline/protocol/sync threadline/protocol/varint threadline/protocol/ywebsocket
+    threadline/actors threadline/ids threadline/document/judgement threadline/document/rules
+    threadline/protocol/awareness threadline/protocol/sync threadline/protocol/varint
+    threadline/protocol/ywebsocket
     threadline_server/backplane/base threadline_server/backplane/cipher threadline_server/backplane/feeds
     threadline_server/backplane/follower threadline_server/backplane/sealed_turns
     threadline_server/backplane/turn_bytes threadline_server/backplane/embedded/appender

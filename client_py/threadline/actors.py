@@ -15,12 +15,20 @@ class Role(StrEnum):
     AGENT = "agent"
     SERVER = "server"
 
+    __hash__ = str.__hash__  # an enum's own is a call of Python, for each question of a write rule
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(init=False, slots=True, unsafe_hash=True)
 class Actor:
     """`user` is authenticated, never taken from a document; `device` is a label for people."""
 
     user: str
     role: Role
-    device: str = ""
-    name: str = ""
+    device: str
+    name: str
+
+    def __init__(self, user: str, role: Role, device: str = "", name: str = "") -> None:
+        self.user = user
+        self.role = role
+        self.device = device
+        self.name = name

@@ -95,6 +95,11 @@ def owner_of(entry_id: str) -> str:
     return owner if slash else ""
 
 
+def belongs_to(entry_id: str, user: str) -> bool:
+    """Whether `user` is the owner of an entry id; nobody is of an id that carries none."""
+    return entry_id.rfind("/") == len(user) and entry_id.startswith(user)
+
+
 def new_client_id() -> ClientId:
     """A random Yjs client id. 32 bits, as Yjs itself draws them; never 0."""
     return ClientId(secrets.randbelow((1 << 32) - 1) + 1)

@@ -8,9 +8,8 @@ same answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from threadline.actors import Actor
 
@@ -37,17 +36,22 @@ class ContentKind(Enum):
     DELETED = "deleted"  # deleted by its author since: it carries no claim, yet takes the key's place
 
 
-@dataclass(frozen=True, slots=True)
 class Content:
-    """`value` is meaningful for `VALUE` only.
+    """What is put somewhere. `value` is meaningful for `VALUE` only.
 
     `plain` is False where the value holds something that JSON cannot say: NaN, an infinity, bytes,
     undefined, an integer past 2^53 - 1.
     """
 
-    kind: ContentKind
-    value: object = None
-    plain: bool = True
+    __slots__ = ("kind", "plain", "value")
+
+    def __init__(self, kind: ContentKind, value: object = None, plain: bool = True) -> None:
+        self.kind: Final = kind
+        self.value: Final = value
+        self.plain: Final = plain
+
+    def __repr__(self) -> str:
+        return f"Content({self.kind}, {self.value!r}, plain={self.plain})"
 
 
 class RuleBook(Protocol):

@@ -105,6 +105,7 @@ class Admission:
         "_index",
         "_judge",
         "_limits",
+        "_maps",
         "_missing_client",
         "_missing_clock",
         "_order",
@@ -158,6 +159,7 @@ class Admission:
         self._deletion: Deletion | None = None
         self._progress: list[_Progress] = []
         self._created: dict[str, list[str]] = {}
+        self._maps: dict[str, list[tuple[int, int]]] = {}
         self._replaced: list[tuple[int, int]] = []
         self._gap: bool = False
         self._verbatim: bool = True
@@ -218,6 +220,7 @@ class Admission:
         by_id = self._index.by_id
         ranges = [ClockRange(taken.client, taken.clock, by_id[taken.client].next) for taken in accepted]
         verdict = Verdict(update, tuple(ranges), gap, self._created)
+        verdict.maps = self._maps
         if in_parts:
             verdict.parts = Parts(self._parsed.data, self._pieces, deletes)
         return verdict
@@ -525,6 +528,8 @@ class Admission:
             if item.ref != ANY or not (follows and index.extends_field(runs, type_id, key_id)):
                 index.add_link(runs, origin, origin_clock)
         if item.ref == TYPE:
+            if item.root is not None and item.type_kind == MAP:
+                self._maps.setdefault(item.root, []).append((runs.client, start))
             index.add_type(runs, item.type_kind, index.type_depths[type_id] + 1)
             index.add_branch(runs, type_id, key_id)
             return

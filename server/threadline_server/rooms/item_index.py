@@ -318,7 +318,13 @@ class ItemIndex:
         if ids is None:
             return NO_TYPE
         clocks = self.type_clocks
-        low, high = 0, len(ids)
+        high = len(ids)
+        low = max(0, high - 1)
+        step = 1
+        while low > 0 and clocks[ids[low]] > clock:  # most often it is among the newest
+            high = low
+            low = max(0, low - step)
+            step *= 2
         while low < high:
             middle = (low + high) // 2
             if clocks[ids[middle]] < clock:

@@ -13,9 +13,7 @@ from threadline.document.session_document import SessionDocument
 from threadline.ids import SERVER_USER, new_client_id
 from threadline_server.backplane.base import ClockRange, DocumentName, Entry, NodeId
 from threadline_server.rooms.gate import Gate, Verdict
-from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS
 from threadline_server.rooms.stamps import MESSAGES, highest_seq, schema_update, server_client, stamp_update
-from threadline_server.rooms.update_reader import MAP, TYPE, read_update
 
 SCHEMA_VERSION = 1
 SERVER = Actor(SERVER_USER, Role.SERVER)
@@ -34,9 +32,7 @@ class Stamper:
 
     def stamp(self, gate: Gate, verdict: Verdict, now_ms: int) -> Entry | None:
         """For the messages that `verdict` creates, in their order; the gate has it when it is given back."""
-        assert verdict.update is not None
-        wanted = set(verdict.created.get(MESSAGES, ()))
-        messages = _created_maps(verdict.update, wanted) if wanted else []
+        messages = verdict.maps.get(MESSAGES)
         if not messages:
             return None
         client = self._client_in(gate)
@@ -65,17 +61,6 @@ class Stamper:
             owner = gate.owner(client)
             self._client = client if owner in (None, SERVER.user) else new_client_id()
         return self._client
-
-
-def _created_maps(update: bytes, keys: set[str]) -> list[tuple[int, int]]:
-    """(client, clock) of the maps that `update` puts under `keys`."""
-    parsed = read_update(update, DEFAULT_GATE_LIMITS, whole=True, values=False)
-    return [
-        (item.client, item.clock)
-        for section in parsed.sections
-        for item in section.structs
-        if item.ref == TYPE and item.type_kind == MAP and item.root == MESSAGES and item.key in keys
-    ]
 
 
 def highest_in_document(document: Doc[Any]) -> int:

@@ -22,13 +22,15 @@ RECEIVED_AT: Final = "received_at"
 SCHEMA: Final = "schema"
 
 _ANY_WITH_KEY: Final = 0x28  # content of kind 8, with a key, without origins
-_PARENT_IS_ID: Final = b"\x00"
-_PARENT_IS_ROOT: Final = b"\x01"
+_IN_ID: Final = bytes((_ANY_WITH_KEY, 0))
+_IN_ROOT: Final = bytes((_ANY_WITH_KEY, 1))
 _INTEGER: Final = b"\x7d"
 _FLOAT64: Final = b"\x7b"
 _STRING: Final = b"\x77"
 _ARRAY: Final = b"\x75"
-_SEQ_IS: Final = b"\x03" + SEQ.encode() + b"\x01" + _ARRAY + b"\x02" + _INTEGER
+_SEQ_AT: Final = encode_text(SEQ) + b"\x01" + _ARRAY + b"\x02"
+_SEQ_IS: Final = _SEQ_AT + _INTEGER
+_RECEIVED_AT: Final = encode_text(RECEIVED_AT) + b"\x01"
 _NO_DELETES: Final = b"\x00"
 
 
@@ -42,13 +44,13 @@ def stamp_update(
     client: int, clock: int, messages: Sequence[tuple[int, int]], first: int, node: str, received_at_ms: int
 ) -> tuple[bytes, ClockRange]:
     """Two values in each map that is an item of `messages` (client, clock), numbered from `first` on."""
-    values = []
-    received = _number(received_at_ms)
+    structs = []
+    by = _STRING + encode_text(node)
+    received = _RECEIVED_AT + _number(received_at_ms)
     for number, (of, at) in enumerate(messages, first):
-        parent = _PARENT_IS_ID + encode_uint(of) + encode_uint(at)
-        place = _ARRAY + encode_uint(2) + _number(number) + _STRING + encode_text(node)
-        values += [(parent, SEQ, place), (parent, RECEIVED_AT, received)]
-    return _update(client, clock, values)
+        parent = _IN_ID + encode_uint(of) + encode_uint(at)
+        structs += [parent + _SEQ_AT + _number(number) + by, parent + received]
+    return _update(client, clock, structs)
 
 
 def highest_seq(update: bytes) -> int:
@@ -59,14 +61,11 @@ def highest_seq(update: bytes) -> int:
 
 def schema_update(client: int, clock: int, version: int) -> tuple[bytes, ClockRange]:
     """`meta.schema`."""
-    return _update(client, clock, [(_PARENT_IS_ROOT + encode_text(META), SCHEMA, _number(version))])
+    value = encode_uint(1) + _number(version)
+    return _update(client, clock, [_IN_ROOT + encode_text(META) + encode_text(SCHEMA) + value])
 
 
-def _update(client: int, clock: int, values: Sequence[tuple[bytes, str, bytes]]) -> tuple[bytes, ClockRange]:
-    structs = [
-        bytes((_ANY_WITH_KEY,)) + parent + encode_text(key) + encode_uint(1) + value
-        for parent, key, value in values
-    ]
+def _update(client: int, clock: int, structs: Sequence[bytes]) -> tuple[bytes, ClockRange]:
     header = encode_uint(1) + encode_uint(len(structs)) + encode_uint(client) + encode_uint(clock)
     return header + b"".join(structs) + _NO_DELETES, ClockRange(client, clock, clock + len(structs))
 

@@ -13,6 +13,11 @@ Created: TypeAlias = Mapping[str, Sequence[str]]
 
 NOTHING_CREATED: Final[Created] = {}
 
+Maps: TypeAlias = Mapping[str, Sequence[tuple[int, int]]]
+"""(client, clock) of maps that are new top-level entries, by their root."""
+
+NO_MAPS: Final[Maps] = {}
+
 
 class Verdict:
     """What to do with an update.
@@ -20,7 +25,7 @@ class Verdict:
     `update` is what to integrate, store and forward: the bytes received where all of it is new, a re-encoding
     where some of it is, None where nothing is. `ranges` are the clocks it adds; none where it only deletes.
     `gap` says that something was not yet. `created` has the keys of roots at which it puts values and
-    types and, as far as its author knew, there were none.
+    types and, as far as its author knew, there were none; `maps` has which of these are maps.
 
     `parts` are there for an update that is large: the same in updates that are not.
 
@@ -29,7 +34,7 @@ class Verdict:
     but one byte.
     """
 
-    __slots__ = ("created", "gap", "parts", "ranges", "right_at", "size_at", "text_at", "update")
+    __slots__ = ("created", "gap", "maps", "parts", "ranges", "right_at", "size_at", "text_at", "update")
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class Verdict:
         self.gap: bool = gap
         self.parts: Parts | None = None
         self.created: Created = created
+        self.maps: Maps = NO_MAPS
         self.right_at: int = right_at
         self.size_at: int = size_at
         self.text_at: int = text_at
