@@ -55,7 +55,7 @@ class Draft:
         if stretch is not None and self.senders[-1] is sender and stretch.take(verdict):
             self.size += len(verdict.update)
             return
-        stretch = Stretch(verdict, actor.user, actor.role.value, at_ms)
+        stretch = Stretch(verdict, actor.user, str(actor.role), at_ms)
         self.add(stretch.entry, sender)
         self._stretch = stretch
 

@@ -235,7 +235,7 @@ class RoomLog:
         if verdict.text_at:
             self.tail.type(verdict, contributor, actor, fence, now_ms)
         else:
-            entry = Entry(actor.user, actor.role.value, verdict.ranges, verdict.update, now_ms)
+            entry = Entry(actor.user, str(actor.role), verdict.ranges, verdict.update, now_ms)
             self.tail.add(entry, contributor, fence, verdict.created, verdict.parts)
         if verdict.created:
             stamp = self.stamper.stamp(self.gate, verdict, now_ms)
