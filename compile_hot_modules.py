@@ -27,7 +27,9 @@ HOT = """
     threadline_server/backplane/follower threadline_server/backplane/sealed_turns
     threadline_server/backplane/turn_bytes threadline_server/backplane/embedded/appender
     threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/large_turns
-    threadline_server/backplane/embedded/log
+    threadline_server/backplane/embedded/leases threadline_server/backplane/embedded/log
+    threadline_server/backplane/embedded/schema threadline_server/backplane/embedded/syncer
+    threadline_server/backplane/embedded/turnstile
     threadline_server/edge/connection threadline_server/edge/connections
     threadline_server/edge/document_channel threadline_server/edge/encoders
     threadline_server/edge/frame_reader threadline_server/edge/frames
@@ -36,7 +38,7 @@ HOT = """
     threadline_server/rooms/admission threadline_server/rooms/arrivals threadline_server/rooms/awareness
     threadline_server/rooms/catching_up threadline_server/rooms/chains threadline_server/rooms/cuts
     threadline_server/rooms/delete_set threadline_server/rooms/deletion threadline_server/rooms/draft
-    threadline_server/rooms/fan_out threadline_server/rooms/flushes
+    threadline_server/rooms/fan_out threadline_server/rooms/flush_pace threadline_server/rooms/flushes
     threadline_server/rooms/gate threadline_server/rooms/gate_limits
     threadline_server/rooms/hearing threadline_server/rooms/host threadline_server/rooms/integration
     threadline_server/rooms/index_stats threadline_server/rooms/index_store
@@ -50,6 +52,7 @@ HOT = """
     threadline_server/rooms/trust threadline_server/rooms/turns
     threadline_server/rooms/update_reader
     threadline_server/rooms/update_writer threadline_server/rooms/verdict
+    threadline_server/telemetry/histogram
 """.split()  # noqa: SIM905
 
 _SETUP = """

@@ -89,12 +89,12 @@ class Syncer:
         self._queue: queue.SimpleQueue[Sequence[Waiting] | None] = queue.SimpleQueue()
         self._awaited = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="threadline-sync", daemon=True)
+        self._runner = threading.Thread(target=self._run, name="threadline-sync", daemon=True)
 
     def start(self, database: Path) -> None:
         self._fd = os.open(f"{database}-wal", os.O_RDWR | os.O_CLOEXEC)
         self._mark = SyncedMark(database)
-        self._thread.start()
+        self._runner.start()
 
     def add(self, group: Sequence[Waiting], awaited: bool) -> None:
         """Acknowledge each of `group` after a sync that begins from now on, soon where that is `awaited`."""
@@ -107,8 +107,8 @@ class Syncer:
         self._stopped.set()
         self._queue.put(None)
         self._awaited.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._runner.ident is not None:
+            self._runner.join()
             os.close(self._fd)
             self._mark.close()
 
