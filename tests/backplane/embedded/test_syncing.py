@@ -24,7 +24,7 @@ async def test_nobody_waits_for_a_turn_that_somebody_awaits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nobody awaits becomes durable with it, and else when the store closes."""
-    monkeypatch.setattr(syncer, "UNAWAITED_SPACING_S", NEVER_S)
+    monkeypatch.setattr(syncer, "UNAWAITED_DELAY_S", NEVER_S)
     backplane = EmbeddedBackplane(tmp_path / "data")
     await backplane.open()
     writer = await a_document(backplane)
