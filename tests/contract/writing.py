@@ -21,6 +21,7 @@ from threadline_server.backplane.base import (
     SessionRecord,
     Turn,
 )
+from threadline_server.rooms.draft import Draft, Outgoing
 
 WAIT_S = 20.0
 LINEAGE = "lineage-1"
@@ -37,17 +38,10 @@ class Deployment(Protocol):
         """A node, opened; a second call with the same name restarts it."""
 
 
-class Unawaited(Append):
-    """Of a turn about which nobody wants to be told."""
-
-    @property
-    def awaited(self) -> bool:
-        return False
-
-
 def unawaited(append: Append) -> Append:
+    """The same turn, about which nobody wants to be told: a room's, whose draft acknowledges nothing."""
     given = (append.document, append.lineage, append.turn)
-    return Unawaited(*given, append.on_taken, append.on_durable, append.on_refused)
+    return Outgoing(*given, append.on_taken, append.on_durable, append.on_refused, Draft())
 
 
 def a_session(session: str = "trip", **fields: object) -> SessionRecord:

@@ -7,11 +7,9 @@ Source: yjs 13.6, `src/utils/DeleteSet.js`.
 
 from __future__ import annotations
 
-from typing import Final
-
 from threadline.protocol.varint import Reader, encode_uint
 
-AT_ONCE: Final = 256
+AT_ONCE = 256
 """Ranges of one part."""
 
 

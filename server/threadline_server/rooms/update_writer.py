@@ -44,10 +44,10 @@ class Accepted:
         return self.count >= PIECE_STRUCTS or self.data_end - self.data_start >= PIECE_BYTES
 
 
-PIECE_STRUCTS: Final = 64
+PIECE_STRUCTS = 64
 PIECE_BYTES: Final = 64 * 1024
 NO_DELETES: Final = b"\x00"
-MANY_PIECES: Final = 4
+MANY_PIECES = 4
 """Of so many pieces an update is also given in parts."""
 
 
