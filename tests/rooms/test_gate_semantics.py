@@ -21,6 +21,7 @@ from tests.rooms.said import document_of
 
 from threadline.actors import Actor, Role
 from threadline.document.judgement import ContentKind
+from threadline.document.rules import SESSION_RULES
 from threadline.errors import Refused
 from threadline.protocol.varint import encode_text
 from threadline_server.backplane.base import ClockRange
@@ -57,6 +58,15 @@ def test_a_struct_known_in_part_is_trimmed(gate: Gate) -> None:
     assert verdict.update == update(section(1, 5, string(" world", origin=(1, 4))))
     assert verdict.ranges == (ClockRange(1, 5, 11),)
     assert not verdict.gap
+
+
+def test_what_is_known_in_part_is_judged_where_it_is() -> None:
+    """Not at the key that the struct names when it is sent again: it goes where its first unit is."""
+    gate = Gate(SESSION_RULES)
+    gate.admit(update(section(1, 0, value("a", parent="state", key="/agent:plan"))), Actor("eve", Role.AGENT))
+    again = update(section(1, 0, deleted(2, parent="state", key="/mine")))
+    with pytest.raises(Refused, match="agent:plan"):
+        gate.admit(again, Actor("eve", Role.EDITOR))
 
 
 def test_a_string_is_trimmed_by_utf_16_units(gate: Gate) -> None:

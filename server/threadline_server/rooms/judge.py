@@ -46,10 +46,14 @@ class Judge:
     def path(self, type_id: int, key_id: int) -> Path:
         return (*self._path_of(type_id), self._step(key_id))
 
-    def _path_to(self, item: Struct, type_id: int, key_id: int) -> Path:
-        """As `path`, of a struct that may name its key itself."""
+    def _path_to(self, item: Struct, known: int, type_id: int, key_id: int) -> Path:
+        """As `path`, of a struct that may name its key itself. One that is known in part goes where its first
+        unit is, whatever it names.
+        """
         key = item.key
-        return self.path(type_id, key_id) if key is None else (*self._path_of(type_id), key)
+        if key is None or known:
+            return self.path(type_id, key_id)
+        return (*self._path_of(type_id), key)
 
     def _step(self, key_id: int) -> str:
         return LIST_POSITION if key_id == NO_KEY else self._index.keys.text(key_id)
@@ -84,13 +88,13 @@ class Judge:
         if ref == STRING:
             if runs.judged_type == type_id and runs.judged_actor is self._actor:
                 return
-            self._ask(runs.client, self._path_to(item, type_id, key_id), _STRING_CONTENT)
+            self._ask(runs.client, self._path_to(item, known, type_id, key_id), _STRING_CONTENT)
             runs.judged_type = type_id
             runs.judged_actor = self._actor
         elif ref == ANY:
-            self._values(item, known, self._path_to(item, type_id, key_id))
+            self._values(item, known, self._path_to(item, known, type_id, key_id))
         else:
-            self._ask(runs.client, self._path_to(item, type_id, key_id), _content_of(item))
+            self._ask(runs.client, self._path_to(item, known, type_id, key_id), _content_of(item))
 
     def _values(self, item: Struct, known: int, path: Path) -> None:
         values = item.values
