@@ -21,7 +21,7 @@ from threadline.document.text_edit import rewrite
 from threadline.document.values import same
 from threadline.errors import Refused
 from threadline.guard import Guard
-from threadline.ids import owner_of
+from threadline.ids import belongs_to
 from threadline.offline_file import SetAside
 
 
@@ -44,10 +44,10 @@ class Recovery:
 def replay(old: SessionDocument, new: SessionDocument, user: str, guard: Guard, recovery: Recovery) -> None:
     """Write into `new` what `user` has said and asked in `old`, and note in `recovery` how it went."""
     for message_id in old.messages.ids(retracted=True):
-        if owner_of(message_id) == user:
+        if belongs_to(message_id, user):
             _try(recovery, message_id, partial(_replay_message, old, new, message_id, guard))
     for intent_id in old.intents.ids():
-        if owner_of(intent_id) == user:
+        if belongs_to(intent_id, user):
             _try(recovery, intent_id, partial(_replay_intent, old, new, intent_id, guard))
     recovery.kept = _differing(old, new)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from threadline.document.messages import Author, Message, Messages, MessageStatus, Seq, role_of
 from threadline.errors import SessionError
-from threadline.ids import agent_user, new_entry_id, owner_of
+from threadline.ids import agent_user, belongs_to, new_entry_id
 
 NewMessage = Mapping[str, Any] | str
 """A message to be: `{"role", "content"}` with fields of `Messages.create`, or a text by the system."""
@@ -135,4 +135,4 @@ def _fields_of(item: Message | NewMessage) -> Mapping[str, Any]:
 
 def is_by(message_id: str, user: str) -> bool:
     """Whether a message is `user`'s own."""
-    return owner_of(message_id) == user
+    return belongs_to(message_id, user)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from threadline.protocol.varint import Reader, encode_uint
 
-AT_ONCE = 256
+AT_ONCE = 256  # looked up, not folded by the compiler: tests make it small
 """Ranges of one part."""
 
 

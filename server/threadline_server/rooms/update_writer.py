@@ -44,7 +44,7 @@ class Accepted:
         return self.count >= PIECE_STRUCTS or self.data_end - self.data_start >= PIECE_BYTES
 
 
-PIECE_STRUCTS = 64
+PIECE_STRUCTS = 64  # looked up, not folded by the compiler, as MANY_PIECES: tests make them small
 PIECE_BYTES: Final = 64 * 1024
 NO_DELETES: Final = b"\x00"
 MANY_PIECES = 4
