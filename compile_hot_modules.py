@@ -26,8 +26,9 @@ HOT = """
     threadline_server/backplane/base threadline_server/backplane/cipher threadline_server/backplane/feeds
     threadline_server/backplane/follower threadline_server/backplane/sealed_turns
     threadline_server/backplane/turn_bytes threadline_server/backplane/embedded/appender
-    threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/large_turns
-    threadline_server/backplane/embedded/leases threadline_server/backplane/embedded/log
+    threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/journal
+    threadline_server/backplane/embedded/large_turns threadline_server/backplane/embedded/leases
+    threadline_server/backplane/embedded/log threadline_server/backplane/embedded/mover
     threadline_server/backplane/embedded/schema threadline_server/backplane/embedded/syncer
     threadline_server/backplane/embedded/turnstile
     threadline_server/edge/connection threadline_server/edge/connections

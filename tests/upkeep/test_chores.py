@@ -115,6 +115,7 @@ async def test_a_damaged_session_does_not_hide_the_others(tmp_path: Path) -> Non
             await house.create(session)
             await write(house.rooms, session, 12)
             await house.backplane.update_session(SessionId(session), active_ms=NOW_MS)
+            await house.backplane.load(DocumentName(session))  # moved to where it is damaged
         connection = sqlite3.connect(tmp_path / FILE_NAME, timeout=10)
         damaged = "SELECT id FROM documents WHERE name = 'damaged'"
         connection.execute(f"UPDATE log SET turn = x'00' WHERE row >> 32 IN ({damaged})")

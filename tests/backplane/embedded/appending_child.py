@@ -21,7 +21,7 @@ from threadline_server.backplane.base import (
     SessionRecord,
     Turn,
 )
-from threadline_server.backplane.embedded import EmbeddedBackplane, checkpoint, store
+from threadline_server.backplane.embedded import EmbeddedBackplane, checkpoint, mover, store
 
 LARGE_EVERY = 100
 
@@ -53,6 +53,7 @@ class Chain:
 async def main(directory: Path) -> None:
     if "PAGES_DUE" in os.environ:
         checkpoint.PAGES_DUE = int(os.environ["PAGES_DUE"])
+        mover.ROLL_BYTES = 64 * 1024
         store.UPKEEP_S = 0.02
     backplane = EmbeddedBackplane(directory)
     await backplane.open()

@@ -1,7 +1,8 @@
-"""The WAL stays short while turns go on, and a turn stays durable wherever it lies."""
+"""WAL and journal stay short while turns go on, and a turn stays durable wherever it lies."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,17 @@ from tests.contract.writing import a_document, eventually
 
 from threadline_server.backplane.base import DocumentName
 from threadline_server.backplane.embedded import EmbeddedBackplane
-from threadline_server.backplane.embedded.checkpoint import PAGES_DUE
 
 SESSIONS = 20
+FEW_PAGES = 256
+
+
+@pytest.fixture
+def short_wal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The WAL is moved into the file again and again, and turns out of the journal."""
+    monkeypatch.setattr("threadline_server.backplane.embedded.checkpoint.PAGES_DUE", FEW_PAGES)
+    monkeypatch.setattr("threadline_server.backplane.embedded.mover.ROLL_BYTES", 64 * 1024)
+    monkeypatch.setattr("threadline_server.backplane.embedded.store.UPKEEP_S", 0.01)
 
 
 def restarts(store: EmbeddedBackplane) -> int:
@@ -20,35 +29,38 @@ def restarts(store: EmbeddedBackplane) -> int:
 
 
 @pytest.mark.asyncio
-async def test_the_wal_is_started_over_while_turns_go_on(store: EmbeddedBackplane) -> None:
+@pytest.mark.usefixtures("short_wal")
+async def test_wal_and_journal_are_started_over_while_turns_go_on(store: EmbeddedBackplane) -> None:
     writers = [await a_document(store, f"s{n}") for n in range(50)]
     outcomes = []
-    for _ in range(4 * PAGES_DUE // 50):
+    first = store._journal.generation
+    while restarts(store) < 2 or store._journal.generation < first + 5:
         pairs = [writer.prepare(writer.next_turn()) for writer in writers]
         store.append([append for append, _ in pairs])
         outcomes.append(pairs[-1][1])
         if len(outcomes) % 20 == 0:
             await outcomes[-1].end()
-    await eventually(lambda: restarts(store) >= 1 and store.stats()["wal_pages"] < PAGES_DUE)
     await writers[0].write()
     for outcome in outcomes:
         assert (await outcome.end()).events == ["taken", "durable"]
-    wal = (store.directory / "threadline.sqlite3-wal").stat().st_size
-    assert wal < 12 * PAGES_DUE * 4096
+    await eventually(lambda: store.stats()["wal_pages"] < FEW_PAGES)
+    for writer in writers:
+        stored = await store.load(writer.document)
+        assert stored.position == len(outcomes) + (writer is writers[0])
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("short_wal")
 async def test_the_wal_does_not_wait_until_all_activity_is_written(
     store: EmbeddedBackplane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many sessions at a busy node that takes longer than the WAL takes to become long."""
     monkeypatch.setattr("threadline_server.backplane.embedded.store._A_LITTLE_EVERY_S", 1.0)
     writers = [await a_document(store, f"s{n}") for n in range(50)]
-    for _ in range(2 * PAGES_DUE // 50):
+    while not restarts(store):
         pairs = [writer.prepare(writer.next_turn()) for writer in writers]
         store.append([append for append, _ in pairs])
         await pairs[-1][1].end()
-    await eventually(lambda: restarts(store) >= 1)
 
 
 @pytest.mark.asyncio
@@ -59,9 +71,7 @@ async def test_the_file_of_a_killed_process_holds_every_synced_turn(
     for _ in range(20):
         await writer.write()
     copy = tmp_path / "copy"
-    copy.mkdir()
-    for name in ("threadline.sqlite3", "threadline.sqlite3-wal"):
-        (copy / name).write_bytes((store.directory / name).read_bytes())
+    shutil.copytree(store.directory, copy)
     other = EmbeddedBackplane(copy)
     await other.open()
     assert (await other.load(DocumentName("trip"))).position == 20

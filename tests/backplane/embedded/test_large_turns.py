@@ -42,10 +42,10 @@ async def test_a_large_turn_stands_in_the_log_as_where_its_parts_are(store: Embe
     await writer.write("before")
     await writer.write(LARGE)
     await writer.write("after")
+    stored = await store.load(writer.document)
     assert parts(store) == (4, 0)
     lengths = store._connection.execute("SELECT length(turn) FROM log ORDER BY row").fetchall()
     assert all(length < 100 for (length,) in lengths)
-    stored = await store.load(writer.document)
     assert texts(stored.tail) == [b"before", LARGE.encode(), b"after"]
     assert texts(await store.read(writer.document, Position(1), 1)) == [LARGE.encode()]
 
@@ -55,6 +55,8 @@ async def test_others_have_their_places_meanwhile_and_what_follows_it_after_it(
     store: EmbeddedBackplane,
 ) -> None:
     writer, other = await a_document(store), await a_document(store, "other")
+    for source in (writer, other):
+        await source.write()
     reader = Reader().follow(store, writer.document)
     order: list[str] = []
     pairs: list[tuple[Append, Outcome]] = []
@@ -67,7 +69,7 @@ async def test_others_have_their_places_meanwhile_and_what_follows_it_after_it(
     for _, outcome in pairs:
         assert (await outcome.end()).events == ["taken", "durable"]
     assert order == ["of another", LARGE, "next", 2 * LARGE]
-    assert reader.positions == [1, 2, 3]
+    assert reader.positions == [1, 2, 3, 4]
 
 
 def noting(order: list[str], outcome: Outcome) -> Callable[[Append, Position], None]:

@@ -1,16 +1,15 @@
-"""The way of a turn into the log, on the loop: waiting, given a place, committed, told.
+"""The way of a turn into the log, on the loop: waiting, given a place, written to the journal, told.
 
-    waiting -> (its head is being read) -> (it is put down) -> in hand -> committed -> durable
+    waiting -> (its head is being read) -> (it is put down) -> in hand -> taken -> durable
             -> refused
 
-What has a place stays *in hand*, in order, until it is committed, however often that fails. Nothing here
-waits: when a thread writes, or the disk fails, the loop goes on and `drain` is called again.
+What has a place stays *in hand*, in order, until the journal has it, however often that fails. Nothing here
+waits: when the disk fails, the loop goes on and `drain` is called again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,12 +26,12 @@ from threadline_server.backplane.base import (
     WrongLineage,
 )
 from threadline_server.backplane.embedded.heads import Head, Heads
+from threadline_server.backplane.embedded.journal import Journal, Written
 from threadline_server.backplane.embedded.large_turns import LARGE_BYTES, PutDown, hash_of
 from threadline_server.backplane.embedded.leases import Leases
-from threadline_server.backplane.embedded.log import write_turns
+from threadline_server.backplane.embedded.mover import Mover
 from threadline_server.backplane.embedded.schema import row_of
-from threadline_server.backplane.embedded.syncer import Committed, Waiting
-from threadline_server.backplane.embedded.turnstile import Turnstile
+from threadline_server.backplane.embedded.syncer import Waiting
 from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.turn_bytes import encode_turn
 
@@ -40,7 +39,6 @@ RETRY_S = 0.25
 MAX_TURNS_PER_COMMIT = 512
 MAX_BYTES_PER_COMMIT = 4 * 1024 * 1024
 MAX_UNSYNCED = 50_000
-_PAGE_BYTES = 4096
 
 Args = TypeVarTuple("Args")
 
@@ -56,39 +54,36 @@ class Counts:
     commits: int = 0
     bytes: int = 0
     failures: int = 0
-    turned_away: int = 0
 
 
 class Placed:
-    """A turn with a position that is not committed yet."""
+    """A turn with a position that the journal does not have yet."""
 
-    __slots__ = ("append", "head", "is_new_document", "position", "turn")
+    __slots__ = ("append", "head", "position", "turn")
 
-    def __init__(self, append: Append, head: Head, position: int, turn: bytes, is_new_document: bool) -> None:
+    def __init__(self, append: Append, head: Head, position: int, turn: bytes) -> None:
         self.append: Append = append
         self.head: Head = head
         self.position: int = position
         self.turn: bytes = turn
-        self.is_new_document: bool = is_new_document
 
 
 class Appender:
     """counts:   what happened since the start
     active:   last activity of sessions, until somebody takes it out
-    reached:  the last position of documents since somebody last took this dict, by their number
-    pages:    about how many pages went into the WAL since it was started over
-    error:    why the last commit failed; None once one succeeded
+    error:    why the last write failed; None once one succeeded
+
+    `fetch_head` is asked where a document's head is not in memory, or has no number yet.
     """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        journal: Journal,
+        mover: Mover,
         *,
-        turnstile: Turnstile,
         heads: Heads,
         leases: Leases,
         feeds: Feeds,
-        next_document: int,
         make_durable: Callable[[Sequence[Waiting], bool], None],
         fetch_head: Callable[[DocumentName], None],
         put_down: Callable[[Append], None],
@@ -96,15 +91,12 @@ class Appender:
     ) -> None:
         self.counts = Counts()
         self.active: dict[SessionId, int] = {}
-        self.reached: dict[int, int] = {}
-        self.pages = 0
         self.error: Exception | None = None
-        self._connection = connection
-        self._turnstile = turnstile
+        self._journal = journal
+        self._mover = mover
         self._heads = heads
         self._leases = leases
         self._feeds = feeds
-        self._next_document = next_document
         self._make_durable = make_durable
         self._fetch_head = fetch_head
         self._put_down = put_down
@@ -135,25 +127,16 @@ class Appender:
             return
         self._draining = True
         try:
-            while self._next_batch() and self._enter():
-                if not self._commit():
+            while self._next_batch():
+                if not self._take():
                     return
         finally:
             self._draining = False
 
     def _next_batch(self) -> bool:
-        if not self._in_hand and self._unsynced < MAX_UNSYNCED:
+        if not self._in_hand and self._unsynced < MAX_UNSYNCED and not self._mover.full:
             self._place_waiting()
-        if self._in_hand:
-            return True
-        self._turnstile.forget_loop()
-        return False
-
-    def _enter(self) -> bool:
-        if self._turnstile.try_enter():
-            return True
-        self.counts.turned_away += 1
-        return False
+        return bool(self._in_hand)
 
     def _place_waiting(self) -> None:
         self._heads.trim()
@@ -164,7 +147,7 @@ class Appender:
                 self._putting[append.document].append(append)
                 continue
             head = self._heads.get(append.document)
-            if head is None:
+            if head is None or head.id == 0:
                 self._wait_for_head(append)
             elif _is_large(append) and append not in self._down:
                 self._putting[append.document] = [append]
@@ -183,7 +166,7 @@ class Appender:
         self._fetch_head(append.document)
 
     def _place(self, append: Append, head: Head) -> bool:
-        """Give `append` a place, or its refusal; False when it has to wait for the commit of this batch."""
+        """Give `append` a place, or its refusal; False when it has to wait until this batch is written."""
         down = self._down.get(append) if self._down else None
         turn = encode_turn(append.turn, append.document) if down is None else down.reference
         turn_hash = hash_of(turn) if down is None else down.turn_hash
@@ -194,11 +177,7 @@ class Appender:
         if refusal is not None:
             self._refuse(append, refusal)
             return True
-        is_new = head.id == 0
-        if is_new:
-            head.id = self._next_document
-            self._next_document += 1
-        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn, is_new))
+        self._in_hand.append(Placed(append, head, head.take(append, turn_hash), turn))
         return True
 
     def _repeat(self, append: Append, head: Head, position: Position) -> bool:
@@ -210,7 +189,7 @@ class Appender:
         self.counts.repeated += 1
         self._unsynced += 1
         self._tell(append.on_taken, append, position)
-        self._make_durable([Committed(append, 0, b"")], append.awaited)
+        self._make_durable([self._journal.nothing([append])], append.awaited)
         return True
 
     def _refuse(self, append: Append, refusal: AppendRefused) -> None:
@@ -224,27 +203,22 @@ class Appender:
         if down is not None:
             self._drop(down.number)
 
-    def _commit(self) -> bool:
-        documents = [
-            (placed.head.id, placed.head.document, placed.head.session.id)
-            for placed in self._in_hand
-            if placed.is_new_document
-        ]
-        rows = [(row_of(placed.head.id, placed.position), placed.turn) for placed in self._in_hand]
-        put_down = [self._down[each.append].number for each in self._in_hand if each.append in self._down]
+    def _take(self) -> bool:
+        taken = self._in_hand
+        rows = [(row_of(placed.head.id, placed.position), placed.turn) for placed in taken]
         try:
-            write_turns(self._connection, documents, rows, put_down)
-        except sqlite3.Error as error:
+            written = self._journal.write(rows, [placed.append for placed in taken])
+        except OSError as error:
             self._fail(error)
             return False
-        finally:
-            self._turnstile.leave()
+        self._in_hand = []
         self.error = None
-        self._announce(rows)
+        for placed, (row, turn) in zip(taken, rows, strict=True):
+            self._mover.add(placed.head.document, row, turn)
+        self._announce(taken, written)
         return True
 
-    def _announce(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        taken, self._in_hand = self._in_hand, []
+    def _announce(self, taken: Sequence[Placed], written: Written) -> None:
         self._unsynced += len(taken)
         self.counts.commits += 1
         self.counts.taken += len(taken)
@@ -254,18 +228,13 @@ class Appender:
         finally:
             # Last, because the thread that syncs would wait for the loop's hold of the interpreter meanwhile,
             # and its looking whether that is free takes time from what is sent to the members.
-            pairs = zip(taken, rows, strict=True)
-            group = [Committed(placed.append, row, turn) for placed, (row, turn) in pairs]
-            self._make_durable(group, any(placed.append.awaited for placed in taken))
+            self._make_durable([written], any(placed.append.awaited for placed in taken))
 
     def _announce_one(self, placed: Placed) -> None:
         append = placed.append
         position = Position(placed.position)
-        down = self._down.pop(append, None)
-        size = len(placed.turn) if down is None else down.size
-        self.counts.bytes += size
-        self.pages += 1 + size // _PAGE_BYTES
-        self.reached[placed.head.id] = placed.position
+        down = self._down.pop(append, None) if self._down else None
+        self.counts.bytes += len(placed.turn) if down is None else down.size
         if append.turn.entries:
             self.active[placed.head.session.id] = append.turn.entries[-1].at_ms
         try:
@@ -292,16 +261,20 @@ class Appender:
                 if not waiting.done():
                     waiting.set_result(None)
                 continue
-            self._unsynced -= 1
-            self.counts.durable += 1
-            try:
-                waiting.append.on_durable(waiting.append)
-            except Exception as error:  # noqa: BLE001
-                self._report(error)
+            for append in waiting.appends:
+                self._is_durable(append)
         if self._waiting:
             self.drain()
 
-    def _fail(self, error: sqlite3.Error) -> None:
+    def _is_durable(self, append: Append) -> None:
+        self._unsynced -= 1
+        self.counts.durable += 1
+        try:
+            append.on_durable(append)
+        except Exception as error:  # noqa: BLE001
+            self._report(error)
+
+    def _fail(self, error: OSError) -> None:
         self.error = error
         self.counts.failures += 1
         self._try_again()

@@ -1,9 +1,9 @@
 """A copy of a store that is in use, and a store made of such a copy. Blocking.
 
 The copy is of one moment: all pages are read in one transaction of a second process or connection, which in
-WAL mode keeps nobody from writing (https://www.sqlite.org/backup.html, https://www.sqlite.org/wal.html). It
-holds every turn that was acknowledged before it began. A backup is a data directory of its own: a node could
-be started on it, but `restore` says more, see there.
+WAL mode keeps nobody from writing (https://www.sqlite.org/backup.html, https://www.sqlite.org/wal.html). What
+the journal had before that is moved into the copy. It holds every turn that was acknowledged before it began.
+A backup is a data directory of its own: a node could be started on it, but `restore` says more, see there.
 """
 
 from __future__ import annotations
@@ -21,14 +21,24 @@ from pathlib import Path
 from threadline.errors import StoreError
 from threadline_server.backplane.embedded import catalogue
 from threadline_server.backplane.embedded.checkpoint import mark_restored
+from threadline_server.backplane.embedded.journal import FILE_NAMES
+from threadline_server.backplane.embedded.journal_mark import FILE_NAME as MARK_NAME
 from threadline_server.backplane.embedded.lock import LOCK_NAME
-from threadline_server.backplane.embedded.reader import connect_to_read
+from threadline_server.backplane.embedded.mover import move_at_once
+from threadline_server.backplane.embedded.reader import connect_to_read, rows_to_move
 from threadline_server.backplane.embedded.schema import FILE_NAME, connect, prepare
 from threadline_server.backplane.objects import sync_directory
 
 NOTE_NAME = "backup.json"
 PAGES_PER_STEP = 2_048
-NOT_COPIED = {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", LOCK_NAME, NOTE_NAME, "loading"}
+NOT_COPIED = {
+    *(f"{FILE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-synced")),
+    *FILE_NAMES,
+    MARK_NAME,
+    LOCK_NAME,
+    NOTE_NAME,
+    "loading",
+}
 
 Progress = Callable[[int, int], None]
 """Pages copied, pages in all."""
@@ -112,6 +122,7 @@ def _fresh(target: Path) -> Path:
 
 def _copy_pages(directory: Path, part: Path, progress: Progress) -> None:
     with closing(connect_to_read(directory)) as source, closing(sqlite3.connect(part / FILE_NAME)) as copy:
+        to_move = rows_to_move(source, directory)
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM meta").fetchone()  # from here on it sees one moment
         source.backup(
@@ -121,6 +132,8 @@ def _copy_pages(directory: Path, part: Path, progress: Progress) -> None:
             sleep=0,
         )
         source.execute("COMMIT")
+        copy.isolation_level = None
+        move_at_once(copy, to_move)
         found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise StoreError(

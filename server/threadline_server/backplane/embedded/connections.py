@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -12,10 +18,11 @@ import anyio.to_thread
 
 from threadline.errors import StoreError
 from threadline_server.backplane.base import Damaged
-from threadline_server.backplane.embedded.schema import connect
+from threadline_server.backplane.embedded.schema import WRITER_CACHE_KIB, connect
 from threadline_server.backplane.embedded.turnstile import Turnstile
 
 READERS = 3
+_NICE = 10
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -27,19 +34,26 @@ class Connections:
     def __init__(self, path: Path, turnstile: Turnstile) -> None:
         self._turnstile = turnstile
         self._readers = [connect(path) for _ in range(READERS)]
-        self._writer = connect(path)
+        self._writer = connect(path, WRITER_CACHE_KIB)
         self._reading = anyio.CapacityLimiter(READERS)
         self._writing = anyio.CapacityLimiter(1)
+        self._aside = ThreadPoolExecutor(1, "threadline-mover", initializer=_step_back)
 
     async def read(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         """`work` on a connection of its own, in a thread."""
         return await anyio.to_thread.run_sync(self._read, work, *args, limiter=self._reading)
 
     async def write(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
-        """`work` on the writing connection, in a thread, while nobody else writes. Keep it short: appends
+        """`work` on the writing connection, in a thread, while nobody else writes. Keep it short: others
         wait.
         """
         return await anyio.to_thread.run_sync(self._write, work, *args, limiter=self._writing)
+
+    async def write_aside(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
+        """As `write`, in a thread that lets the loop have the processor: for what nobody waits for."""
+        async with self._writing:
+            call = partial(self._write, work, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._aside, call)
 
     def _read(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         connection = self._readers.pop()
@@ -66,9 +80,16 @@ class Connections:
 
     def close(self) -> None:
         """Blocking. The last connection that closes moves the WAL into the database file."""
+        self._aside.shutdown()
         for connection in (*self._readers, self._writer):
             connection.close()
         self._readers.clear()
+
+
+def _step_back() -> None:
+    """Linux takes a number of a thread where others take a process."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

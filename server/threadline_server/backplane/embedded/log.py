@@ -18,7 +18,7 @@ from threadline_server.backplane.base import Damaged, DocumentName, LoggedTurn, 
 from threadline_server.backplane.damage import checksum, expect, expect_turns
 from threadline_server.backplane.embedded import large_turns
 from threadline_server.backplane.embedded.heads import Head, SessionState
-from threadline_server.backplane.embedded.schema import position_of, row_of, rows_of
+from threadline_server.backplane.embedded.schema import document_of, position_of, row_of, rows_of
 from threadline_server.backplane.turn_bytes import advance, decode_clocks, decode_turn
 
 # Small bases lie in small rows, which fill pages; a row of its own would waste half a page or more.
@@ -29,9 +29,7 @@ ROWS_PER_DELETE = 500
 BYTES_PER_DELETE = 512 * 1024
 PARTS_PER_DELETE = 4
 
-_APPEND = "INSERT INTO log (row, turn) VALUES (?, ?)"
-# Of several rows in one statement, which commits by itself: half of the calls of a transaction around them.
-_APPEND_ALL = tuple(_APPEND + ", (?, ?)" * more for more in range(64))
+_ROWS_OF_A_STATEMENT = (2_048, 256, 32, 4, 1)
 _ADD_DOCUMENT = "INSERT INTO documents (id, name, session, checked) VALUES (?, ?, ?, ?)"
 _BY_SESSION = "SELECT 1 FROM documents INDEXED BY documents_by_session WHERE session = ? AND name = ?"
 
@@ -87,23 +85,61 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def write_turns(
-    connection: sqlite3.Connection,
-    documents: Sequence[tuple[int, DocumentName, SessionId]],
-    rows: Sequence[tuple[int, bytes]],
-    put_down: Sequence[int] = (),
-) -> None:
-    """One commit: the documents that are new, then the turns. Raises sqlite3.Error and has then changed
-    nothing.
+def move_turns(connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes]]) -> None:
+    """From the journal into the table, in one commit; those that are there already stay. `rows` are in order
+    within each document. Raises sqlite3.Error and has then changed nothing.
     """
-    if not documents and not put_down and len(rows) <= len(_APPEND_ALL):
-        connection.execute(_APPEND_ALL[len(rows) - 1], [value for row in rows for value in row])
-        return
+    reached = {document_of(row): position_of(row) for row, _ in rows}
     with transaction(connection):
-        if documents:
-            connection.executemany(_ADD_DOCUMENT, [_new_row(*document) for document in documents])
-        connection.executemany(_APPEND, rows)
-        large_turns.end(connection, put_down)
+        _insert(connection, "INSERT OR IGNORE INTO log", rows)
+        _insert(connection, "INSERT OR REPLACE INTO reached", list(reached.items()))
+        references = [turn for _, turn in rows if large_turns.is_reference(turn)]
+        large_turns.end(connection, large_turns.numbers_in(references))
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    statement: str,
+    rows: Sequence[tuple[int, bytes]] | Sequence[tuple[int, int]],
+) -> None:
+    """Many rows a statement: a thread waits for the interpreter after each."""
+    first = 0
+    for size in _ROWS_OF_A_STATEMENT:
+        while len(rows) - first >= size:
+            some = rows[first : first + size]
+            values = [value for row in some for value in row]
+            connection.execute(f"{statement} VALUES (?, ?)" + ", (?, ?)" * (size - 1), values)
+            first += size
+
+
+def moved_generation(connection: sqlite3.Connection) -> int:
+    """All that the journal has up to this generation is in the table; 0 where there was none."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'moved'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def note_generation(connection: sqlite3.Connection, generation: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('moved', ?)", (generation,))
+
+
+def add_document(
+    connection: sqlite3.Connection, number: int, document: DocumentName, session: SessionId
+) -> int:
+    """Give a document its number, or find the one that it has; turns may refer to it from now on. Raises
+    SessionNotFound, SessionDeleted, Damaged.
+    """
+    with transaction(connection):
+        lineage_of(connection, session)
+        row = find_document(connection, document)
+        if row is not None:
+            return row.id
+        connection.execute(_ADD_DOCUMENT, _new_row(number, document, session))
+    return number
+
+
+def base_positions(connection: sqlite3.Connection) -> dict[int, int]:
+    """Of every document, by its number."""
+    return dict(connection.execute("SELECT id, base_position FROM documents"))
 
 
 def _new_row(
@@ -204,12 +240,6 @@ def load(connection: sqlite3.Connection, document: DocumentName) -> tuple[Stored
 def _reached(connection: sqlite3.Connection, document: int) -> int:
     row = connection.execute("SELECT position FROM reached WHERE document = ?", (document,)).fetchone()
     return int(row[0]) if row else 0
-
-
-def note_reached(connection: sqlite3.Connection, reached: Sequence[tuple[int, int]]) -> None:
-    """(document, position) of turns that the log has."""
-    with transaction(connection):
-        connection.executemany("INSERT OR REPLACE INTO reached VALUES (?, ?)", reached)
 
 
 def parts_of(data: bytes) -> list[list[bytes]]:

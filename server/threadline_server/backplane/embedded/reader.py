@@ -1,5 +1,8 @@
 """Looking into an embedded store that a node may be using: nothing is locked, nothing can be written.
 
+The journal is read first and the tables after it: what was moved in between is in both, and what was taken
+before is in one of them. A table of the connection's own stands for the log then, with the rows of both.
+
 SQLite lets any number of readers see one moment of a WAL while its writer goes on
 (https://www.sqlite.org/wal.html). A reader here is a connection for one call, so it never keeps the node from
 starting the WAL over for longer than that.
@@ -30,6 +33,7 @@ from threadline_server.backplane.base import (
     Stored,
 )
 from threadline_server.backplane.embedded import catalogue, ledger, log
+from threadline_server.backplane.embedded.journal import Row, find
 from threadline_server.backplane.embedded.schema import FILE_NAME, VERSION
 from threadline_server.backplane.embedded.store import EmbeddedBackplane
 from threadline_server.backplane.objects import blob_key
@@ -151,6 +155,26 @@ def _read_only() -> ReadOnly:
     return ReadOnly("This store is open for reading only.")
 
 
+def rows_to_move(connection: sqlite3.Connection, directory: Path) -> list[Row]:
+    """What the journal has, and the tables perhaps do not. Raises sqlite3.Error, OSError."""
+    while True:
+        moved = log.moved_generation(connection)
+        found = find(directory, moved)
+        if log.moved_generation(connection) == moved:  # else a file may have been written over meanwhile
+            return [row for one in found for row in one.rows]
+
+
+def _overlay(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    connection.execute("CREATE TEMP TABLE journal (row INTEGER PRIMARY KEY, turn BLOB NOT NULL)")
+    connection.executemany("INSERT INTO journal VALUES (?, ?)", rows)
+    connection.execute(
+        "CREATE TEMP VIEW log AS SELECT row, turn FROM main.log UNION ALL"
+        " SELECT row, turn FROM journal WHERE row NOT IN (SELECT row FROM main.log)"
+    )
+
+
 def connect_to_read(directory: Path) -> sqlite3.Connection:
     """A connection that cannot write and waits a moment for a lock. Raises sqlite3.Error."""
     path = (directory / FILE_NAME).resolve()
@@ -160,6 +184,7 @@ def connect_to_read(directory: Path) -> sqlite3.Connection:
 def _read(directory: Path, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
     try:
         with closing(connect_to_read(directory)) as connection:
+            _overlay(connection, rows_to_move(connection, directory))
             return work(connection, *args)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"The store in {directory} could not be read: {error}.") from error

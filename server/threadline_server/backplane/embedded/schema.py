@@ -13,10 +13,10 @@ from threadline.errors import StoreError
 from threadline_server.backplane.embedded.synced_mark import expect_synced
 
 FILE_NAME = "threadline.sqlite3"
-VERSION = 3
+VERSION = 4
 POSITION_BITS = 32
-LOOP_CACHE_KIB = 8_192
-"""Of the connection that appends, on the loop: the last page of every log that grows."""
+WRITER_CACHE_KIB = 8_192
+"""Of the connection that moves turns: the last page of every log that grows."""
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -58,8 +58,11 @@ UPGRADES = {
         ALTER TABLE documents ADD COLUMN checked INTEGER;
         {REACHED}""",
     2: LARGE_TURNS,
+    3: "",
 }
-"""From a version to the next. What was written before has no checksum until it is written again."""
+"""From a version to the next. What was written before 2 has no checksum until it is written again; programs
+before 4 know of no journal, and would not see what only it has.
+"""
 
 LEDGER = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -128,6 +131,10 @@ def row_of(document: int, position: int) -> int:
 def rows_of(document: int) -> tuple[int, int]:
     """The lowest and highest row that a document can have."""
     return document << POSITION_BITS, (document + 1 << POSITION_BITS) - 1
+
+
+def document_of(row: int) -> int:
+    return row >> POSITION_BITS
 
 
 def position_of(row: int) -> int:

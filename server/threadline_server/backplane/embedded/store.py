@@ -1,9 +1,10 @@
-"""The embedded backplane: one process, one SQLite file, nothing else to run."""
+"""The embedded backplane: one process, one SQLite file with a journal before it, nothing else to run."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -39,18 +40,21 @@ from threadline_server.backplane.embedded.appender import Appender
 from threadline_server.backplane.embedded.compaction import compact
 from threadline_server.backplane.embedded.connections import Connections
 from threadline_server.backplane.embedded.heads import Heads
+from threadline_server.backplane.embedded.journal import Journal
+from threadline_server.backplane.embedded.large_turns import PutDown
 from threadline_server.backplane.embedded.leases import Leases
 from threadline_server.backplane.embedded.lock import DirectoryLock
+from threadline_server.backplane.embedded.mover import Mover, recover
 from threadline_server.backplane.embedded.putting import Putting
 from threadline_server.backplane.embedded.recent_records import RecentRecords
-from threadline_server.backplane.embedded.schema import FILE_NAME, LOOP_CACHE_KIB, connect, prepare
-from threadline_server.backplane.embedded.syncer import Committed, Syncer, Waiting, rewrite, sync_file
+from threadline_server.backplane.embedded.schema import FILE_NAME, connect, prepare
+from threadline_server.backplane.embedded.synced_mark import sound_frames
+from threadline_server.backplane.embedded.syncer import Syncer, Waiting, rewrite, sync_file
 from threadline_server.backplane.embedded.turnstile import Turnstile
 from threadline_server.backplane.feeds import Feeds
 from threadline_server.backplane.follower import Follower
 from threadline_server.backplane.hints import Hints
 from threadline_server.backplane.objects import DirectoryObjects, blob_key, session_prefix, sync_directory
-from threadline_server.backplane.turn_bytes import encode_turn
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -61,7 +65,6 @@ ACTIVITY_EVERY_S = 5.0
 millisecond each time."""
 RETRY_S = 0.5
 _A_LITTLE_EVERY_S = 0.001
-_REACHED_AT_ONCE = 50
 _BURIED_AT_ONCE = 500
 
 
@@ -74,7 +77,7 @@ def _steady_ms() -> int:
 
 
 class EmbeddedBackplane:
-    """`directory` holds everything: the SQLite file, its WAL, blobs and the lock.
+    """`directory` holds everything: the SQLite file, its WAL, the journal, blobs and the lock.
 
     Made outside of an event loop; `open` ties it to the running one.
     """
@@ -97,11 +100,16 @@ class EmbeddedBackplane:
         self._heads = Heads()
         self._feeds = Feeds()
         self._hints = Hints()
-        self._turnstile = Turnstile(self._on_free)
+        self._turnstile = Turnstile()
         self._recent = RecentRecords()
         self._touched_s: dict[SessionId, float] = {}
+        self._sync = sync
         self._syncer = Syncer(
-            on_durable=self._from_sync_thread, on_state=self._on_sync_state, mend=self._mend, sync=sync
+            on_durable=self._from_sync_thread,
+            on_state=self._on_sync_state,
+            mend_wal=self._mend_wal,
+            groups=lambda: self._journal.groups,
+            sync=sync,
         )
         self._sync_error: Exception | None = None
         self._compaction = asyncio.Lock()
@@ -112,15 +120,20 @@ class EmbeddedBackplane:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        start, next_document = await anyio.to_thread.run_sync(self._open_files)
+        start = await anyio.to_thread.run_sync(self._open_files)
         self._leases = Leases(start, _steady_ms)
+        self._mover = Mover(
+            self._connections,
+            self._journal,
+            durable=self._durable_or_closed,
+            on_moved=lambda: self._appender.drain(),
+        )
         self._appender = Appender(
-            self._connection,
-            turnstile=self._turnstile,
+            self._journal,
+            self._mover,
             heads=self._heads,
             leases=self._leases,
             feeds=self._feeds,
-            next_document=next_document,
             make_durable=self._syncer.add,
             fetch_head=lambda document: self._start(self._fetch_head(document)),
             put_down=lambda append: self._start(self._put_down(append)),
@@ -133,19 +146,21 @@ class EmbeddedBackplane:
         self._background = asyncio.create_task(self._run(ready), name="backplane")
         await ready.wait()
 
-    def _open_files(self) -> tuple[int, int]:
-        """Blocking. The number of this start, and the first document number that is free."""
+    def _open_files(self) -> int:
+        """Blocking. The number of this start."""
         self._make_directory()
         self._lock.acquire()
         try:
             prepare(self.directory)
             path = self.directory / FILE_NAME
-            self._connection = connect(path, LOOP_CACHE_KIB)
+            self._connection = connect(path)
+            self._journal = self._recovered_journal()
             self._connections = Connections(path, self._turnstile)
             start = checkpoint.count_start(self._connection)
             if mark := checkpoint.restored_mark(self._connection):
                 self.node = NodeId(f"{self.node}-{mark:x}")
             last = self._connection.execute("SELECT max(id) FROM documents").fetchone()[0]
+            self._next_document = (last or 0) + 1
             self._putting = Putting(self._connections, large_turns.next_number(self._connection))
             sync_directory(self.directory)
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
@@ -154,7 +169,21 @@ class EmbeddedBackplane:
         except StoreError:
             self._lock.release()
             raise
-        return start, (last or 0) + 1
+        return start
+
+    def _recovered_journal(self) -> Journal:
+        """Blocking. One that begins anew, after all of the last one is in the tables for good."""
+        try:
+            last = recover(self._connection, self.directory)
+        except BaseException:
+            self._connection.close()
+            raise
+        wal = os.open(f"{self.directory / FILE_NAME}-wal", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._sync(wal)
+        finally:
+            os.close(wal)
+        return Journal(self.directory, last + 1)
 
     def _make_directory(self) -> None:
         try:
@@ -174,6 +203,8 @@ class EmbeddedBackplane:
         await asyncio.wait([self._background])
         self._appender.stop()
         self._appender.drain()
+        with contextlib.suppress(StoreError):  # else the next start does it
+            await self._mover.empty()
         await anyio.to_thread.run_sync(self._close_files)
         await asyncio.sleep(0)  # the last acknowledgements are on the loop by now
 
@@ -181,6 +212,8 @@ class EmbeddedBackplane:
         self._syncer.stop()
         self._connections.close()
         self._connection.close()
+        in_file = not (self.directory / f"{FILE_NAME}-wal").exists()
+        self._journal.close(remove=in_file and self._mover.emptied)
         self._lock.release()
 
     # work beside the loop
@@ -190,6 +223,7 @@ class EmbeddedBackplane:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._sweep_deleted())
             self._tasks.create_task(self._keep_up(self._write_activity))
+            self._tasks.create_task(self._keep_up(self._mover.keep_up))
             self._tasks.create_task(self._keep_up(self._checkpoint))
             ready.set()
 
@@ -223,11 +257,11 @@ class EmbeddedBackplane:
         active = self._appender.active
         later = () if self._closing.is_set() else self._touched_s
         for session in [session for session in active if session not in later]:
-            await self._write_a_little(self._touch, session, active.pop(session))
+            active_ms = active[session]
+            await self._write_a_little(self._touch, session, active_ms)
+            if active[session] == active_ms:
+                del active[session]
             self._touched_s[session] = now_s
-        reached, self._appender.reached = list(self._appender.reached.items()), {}
-        for first in range(0, len(reached), _REACHED_AT_ONCE):
-            await self._write_a_little(log.note_reached, reached[first : first + _REACHED_AT_ONCE])
 
     def _touch(self, connection: sqlite3.Connection, session: SessionId, active_ms: int) -> None:
         """Both where it is listed and where it is looked up, or the one would be ahead of the other."""
@@ -239,7 +273,7 @@ class EmbeddedBackplane:
         """`work` on the loop, where it takes a fraction of a millisecond; once in a while.
 
         A thread would need the interpreter again after each statement. Beside a busy loop it waits for it
-        each time, 8 ms in all for a session, and appends would wait for the thread.
+        each time, 8 ms in all for a session.
         """
         while not self._turnstile.try_enter():  # noqa: ASYNC110 - a thread is in it
             await asyncio.sleep(_A_LITTLE_EVERY_S)
@@ -250,11 +284,10 @@ class EmbeddedBackplane:
         await asyncio.sleep(0 if self._closing.is_set() else _A_LITTLE_EVERY_S)
 
     async def _checkpoint(self) -> None:
-        if self._appender.pages < checkpoint.PAGES_DUE:
+        if self._syncer.frames() < checkpoint.PAGES_DUE:
             return
         await self._connections.beside_writer(checkpoint.copy)
-        if await self._connections.write(checkpoint.restart):
-            self._appender.pages = 0
+        await self._connections.write(checkpoint.restart)
         await self._connections.write(checkpoint.give_back)
 
     async def _sweep_deleted(self) -> None:
@@ -267,7 +300,8 @@ class EmbeddedBackplane:
 
     @property
     def healthy(self) -> bool:
-        return self._open and self._appender.error is None and self._sync_error is None
+        errors = (self._appender.error, self._mover.error, self._sync_error)
+        return self._open and all(error is None for error in errors)
 
     def stats(self) -> dict[str, float]:
         if not self._open:
@@ -282,18 +316,15 @@ class EmbeddedBackplane:
             "turn_bytes_total": counts.bytes,
             "commits_total": counts.commits,
             "commit_failures_total": counts.failures,
-            "commits_turned_away_total": counts.turned_away,
             "syncs_total": self._syncer.syncs,
-            "wal_pages": self._appender.pages,
+            "wal_pages": self._syncer.frames(),
+            "turns_to_move": self._mover.turns,
             "heads": len(self._heads),
             "followers": len(self._feeds),
             "hole_repairs_total": self._repairs,
             "record_cache_hits_total": self._recent.hits,
             "record_cache_misses_total": self._recent.misses,
         }
-
-    def _on_free(self) -> None:
-        self._from_thread(self._appender.drain)
 
     def _from_sync_thread(self, group: Sequence[Waiting]) -> None:
         self._from_thread(partial(self._appender.durable, group))
@@ -305,23 +336,29 @@ class EmbeddedBackplane:
         with contextlib.suppress(RuntimeError):  # the loop was closed under us: nobody is left to tell
             self._loop.call_soon_threadsafe(call)
 
-    def _mend(self, wal: int, group: Sequence[Waiting]) -> None:
-        """After a failed sync, in its thread: bring the WAL back and see that it holds what it must."""
+    def _mend_wal(self, wal: int) -> None:
+        """After a failed sync, in its thread. Raises StoreError where it lost what was in the WAL."""
         with self._turnstile.thread():
             rewrite(wal)
-        connection = connect(self.directory / FILE_NAME)  # a new one has nothing cached
-        try:
-            for waiting in group:
-                if isinstance(waiting, Committed) and waiting.turn:
-                    _check_kept(connection, waiting)
-        finally:
-            connection.close()
+            if sound_frames(wal) < self._syncer.frames():
+                raise StoreError("The disk lost what was written to it; restart the server.")
 
     async def _durable(self) -> None:
         """Wait until everything committed so far is durable."""
+        await self._sync_soon()
+
+    async def _durable_or_closed(self) -> None:
+        """The same for work of our own, which must end on a disk that fails. Raises StoreError then."""
+        done, closing = self._sync_soon(), asyncio.ensure_future(self._closing.wait())
+        await asyncio.wait((done, closing), return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        if not done.done():
+            raise StoreError("The store is closed.")
+
+    def _sync_soon(self, *, awaited: bool = True) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
-        self._syncer.add([done], True)
-        await done
+        self._syncer.add([done], awaited)
+        return done
 
     # the catalogue
 
@@ -357,6 +394,8 @@ class EmbeddedBackplane:
         self._heads.mark_deleted(session)
         self._leases.drop(session)
         self._feeds.deleted(session)
+        await self._mover.move()
+        self._journal.mark_to_wipe()
         await self._sweep(session)
         await self._durable()
 
@@ -372,6 +411,7 @@ class EmbeddedBackplane:
     # the log
 
     async def load(self, document: DocumentName) -> Stored:
+        await self._mover.settle(document)
         stored, head = await self._connections.read(log.load, document)
         self._heads.add(head)
         return stored
@@ -385,6 +425,7 @@ class EmbeddedBackplane:
     async def _read_log(
         self, document: DocumentName, after: Position, limit: int
     ) -> tuple[tuple[LoggedTurn, ...], Position]:
+        await self._mover.settle(document)
         return await self._connections.read(log.read_turns, document, after, limit)
 
     def is_head(self, document: DocumentName, position: Position) -> bool:
@@ -396,17 +437,35 @@ class EmbeddedBackplane:
 
     async def _fetch_head(self, document: DocumentName) -> None:
         try:
-            if await self._insist(lambda: self.load(document)):
+            if await self._insist(lambda: self._find_head(document)):
                 self._appender.head_found(document)
         except (SessionNotFound, SessionDeleted, ValueError):
             self._appender.head_missing(document)
         except Damaged as error:
             self._appender.head_damaged(document, error)
 
+    async def _find_head(self, document: DocumentName) -> None:
+        """Read it, and give the document its number if it has none."""
+        head = self._heads.get(document)
+        if head is None:
+            await self.load(document)
+            head = self._heads.get(document)
+        if head is None or head.id:
+            return
+        number, self._next_document = self._next_document, self._next_document + 1
+        number = await self._connections.write(log.add_document, number, document, head.session.id)
+        self._sync_soon(awaited=False)  # before any turn that leans on it
+        head.id = number
+
     async def _put_down(self, append: Append) -> None:
         down, turn = await self._putting.number(append)
-        if await self._insist(lambda: self._putting.write(down, turn)):
+        if await self._insist(lambda: self._write_parts(down, turn)):
             self._appender.is_down(append, down)
+
+    async def _write_parts(self, down: PutDown, turn: bytes) -> None:
+        """For good: the journal, which refers to them, may be on disk before what is merely committed."""
+        await self._putting.write(down, turn)
+        await self._durable_or_closed()
 
     async def _insist(self, work: Callable[[], Awaitable[object]]) -> bool:
         """Do it again until the store lets it be done; False where the backplane closes before. Raises what
@@ -465,6 +524,7 @@ class EmbeddedBackplane:
     async def compact(
         self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
     ) -> None:
+        await self._mover.settle(document)
         async with self._compaction:  # two of one document would delete each other's parts
             await compact(self._connections, document, lineage, (base, index), through)
 
@@ -559,13 +619,3 @@ class NothingToHear:
 
     def close(self) -> None:
         return
-
-
-def _check_kept(connection: sqlite3.Connection, committed: Committed) -> None:
-    """Raises StoreError when the store gives back something else than was committed."""
-    append = committed.append
-    with log.snapshot(connection):
-        row = connection.execute("SELECT turn FROM log WHERE row = ?", (committed.row,)).fetchone()
-        turn = None if row is None else large_turns.whole(connection, row[0])
-    if turn is not None and turn != encode_turn(append.turn, append.document):
-        raise StoreError("The disk lost what was written to it; restart the server.")

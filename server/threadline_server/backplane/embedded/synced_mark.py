@@ -150,6 +150,23 @@ def _frames_in(data: bytes) -> Frames | None:
     return Frames(first[_SALTS_AT:_SALTS_END], count)
 
 
+def sound_frames(wal: int) -> int:
+    """How many frames SQLite would take of a WAL after a crash: those before the first wrong checksum."""
+    header = os.pread(wal, _WAL_HEADER.size, 0)
+    if len(header) < _WAL_HEADER.size or not _is_sound(header):
+        return 0
+    magic, _, page_bytes, *_, one, two = _WAL_HEADER.unpack(header)
+    size = _FRAME_HEADER.size + page_bytes
+    count = 0
+    while len(frame := os.pread(wal, size, _WAL_HEADER.size + count * size)) == size:
+        _, _, salts, check = _FRAME_HEADER.unpack_from(frame)
+        one, two = _sum(frame[:8] + frame[_FRAME_HEADER.size :], bool(magic & 1), one, two)
+        if salts != header[16:24] or check != struct.pack(">2I", one, two):
+            break
+        count += 1
+    return count
+
+
 def _read_mark(database: Path) -> Frames | None:
     try:
         data = Path(_path(database)).read_bytes()
@@ -163,14 +180,16 @@ def _read_mark(database: Path) -> Frames | None:
 
 def _is_sound(header: bytes) -> bool:
     magic, *_, first, second = _WAL_HEADER.unpack(header)
-    if magic & ~1 != _MAGIC:
-        return False
-    words = struct.unpack((">" if magic & 1 else "<") + "6I", header[:24])
-    one = two = 0
-    for even, odd in zip(words[::2], words[1::2], strict=True):
+    return magic & ~1 == _MAGIC and _sum(header[:24], bool(magic & 1), 0, 0) == (first, second)
+
+
+def _sum(data: bytes, big_endian: bool, one: int, two: int) -> tuple[int, int]:
+    """The checksum of `data` after one that came to `one` and `two`."""
+    words = iter(struct.unpack(f"{'>' if big_endian else '<'}{len(data) // 4}I", data))
+    for even, odd in zip(words, words, strict=True):
         one = one + even + two & 0xFFFFFFFF
         two = two + odd + one & 0xFFFFFFFF
-    return (one, two) == (first, second)
+    return one, two
 
 
 def _path(database: Path) -> str:

@@ -1,8 +1,11 @@
-"""Makes what was committed durable: one thread that syncs the WAL group by group, as fast as the disk allows
-and as is worth it.
+"""Makes what was written durable: one thread that syncs group by group, as fast as the disk allows and as is
+worth it: the journal for turns, the WAL for whatever is committed to the tables.
 
 Which file has to be synced, and why this is enough:
 
+* A turn is durable once the journal's bytes up to its end are on disk. They are written over only when the
+  turn is in the tables, and those are durable (`mover.py`).
+* What a turn leans on, its document's row and the parts of a large one, is synced before it.
 * A commit appends frames to the WAL; it is durable once the WAL's bytes up to its last frame are on disk.
 * Frames leave the WAL only by a checkpoint. SQLite syncs the WAL, copies the pages, syncs the database file,
   and only then lets a writer start the WAL over (https://www.sqlite.org/wal.html). So a commit that is no
@@ -12,8 +15,8 @@ Which file has to be synced, and why this is enough:
   knows both files is made durable once, at the start.
 
 A failed sync is different from one that did not happen: the kernel may have dropped the bytes and call the
-next sync a success. So after a failure the WAL is written over itself, each turn that nobody was told about
-is read back and compared, and only then is a sync believed.
+next sync a success. So after a failure the groups of the journal that may be concerned are written again,
+and the WAL over itself; where it is not whole any more, no sync of it is believed until the next start.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from threadline_server.backplane.base import Append
+from threadline_server.backplane.embedded.journal import Written
+from threadline_server.backplane.embedded.journal_mark import JournalMark
 from threadline_server.backplane.embedded.synced_mark import SyncedMark
 
 RETRY_S = 0.25
@@ -42,18 +46,8 @@ nothing: a thousand syncs a second still take a seventh, and one right after an 
 _REWRITE_BYTES = 1 << 20
 
 
-class Committed:
-    """A turn in the WAL that is not yet durable: its row and bytes, and the append to acknowledge."""
-
-    __slots__ = ("append", "row", "turn")
-
-    def __init__(self, append: Append, row: int, turn: bytes) -> None:
-        self.append: Append = append
-        self.row: int = row
-        self.turn: bytes = turn
-
-
-Waiting = Committed | asyncio.Future[None]
+Waiting = Written | asyncio.Future[None]
+"""A group of turns, or somebody who waits until what was committed to the tables is durable."""
 
 
 def sync_file(fd: int) -> None:
@@ -67,9 +61,10 @@ def sync_file(fd: int) -> None:
 
 
 class Syncer:
-    """`on_durable` and `on_state` are called from the thread; `mend` after a failed sync, before the next.
+    """`on_durable` and `on_state` are called from the thread; `mend_wal` after a failed sync, before another.
 
-    mend: brings back what a failed sync may have lost; raises OSError or sqlite3.Error when it cannot yet
+    mend_wal: brings back what a failed sync of the WAL may have lost; raises OSError when it cannot yet
+    groups:   how many groups the journal has had, at least
     """
 
     def __init__(
@@ -77,13 +72,16 @@ class Syncer:
         *,
         on_durable: Callable[[Sequence[Waiting]], None],
         on_state: Callable[[Exception | None], None],
-        mend: Callable[[int, Sequence[Waiting]], None],
+        mend_wal: Callable[[int], None],
+        groups: Callable[[], int],
         sync: Callable[[int], None] = sync_file,
     ) -> None:
         self.syncs = 0
+        self._doubted = 0  # groups up to this one may have been lost by a sync that failed
         self._on_durable = on_durable
         self._on_state = on_state
-        self._mend = mend
+        self._mend_wal = mend_wal
+        self._groups = groups
         self._sync = sync
         self._fd = -1
         self._queue: queue.SimpleQueue[Sequence[Waiting] | None] = queue.SimpleQueue()
@@ -94,6 +92,7 @@ class Syncer:
     def start(self, database: Path) -> None:
         self._fd = os.open(f"{database}-wal", os.O_RDWR | os.O_CLOEXEC)
         self._mark = SyncedMark(database)
+        self._journal_mark = JournalMark(database.parent)
         self._runner.start()
 
     def add(self, group: Sequence[Waiting], awaited: bool) -> None:
@@ -111,6 +110,7 @@ class Syncer:
             self._runner.join()
             os.close(self._fd)
             self._mark.close()
+            self._journal_mark.close()
 
     def _run(self) -> None:
         began_s = -SPACING_S
@@ -143,23 +143,46 @@ class Syncer:
         failed = False
         while True:
             try:
-                if failed:
-                    self._mend(self._fd, group)
-                frames = self._mark.frames()
-                self._sync(self._fd)
+                self._sync_group(group, failed)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is not durable; told by on_state
                 failed = True
+                self._doubted = self._groups()
                 self._on_state(error)
                 if self._stopped.wait(RETRY_S):
                     return False
                 continue
             self.syncs += 1
-            if frames is not None:
-                self._mark.note(frames)
             if failed:
                 self._on_state(None)
             self._on_durable(group)
             return True
+
+    def _sync_group(self, group: Sequence[Waiting], failed: bool) -> None:
+        """The WAL first, since turns lean on what is in it."""
+        written = [waiting for waiting in group if isinstance(waiting, Written)]
+        if len(written) < len(group):
+            self._sync_wal(failed)
+        for one in written:
+            if one.number <= self._doubted:
+                one.write_again()
+        ends = {one.segment: one for one in written}  # the last of each, in order
+        for segment in ends:
+            self._sync(segment.fd)
+        if written:
+            self._journal_mark.note(written[-1].segment.generation, written[-1].end)
+
+    def _sync_wal(self, failed: bool) -> None:
+        if failed:
+            self._mend_wal(self._fd)
+        frames = self._mark.frames()
+        self._sync(self._fd)
+        if frames is not None:
+            self._mark.note(frames)
+
+    def frames(self) -> int:
+        """How many pages the WAL has, as far as that is known just now."""
+        frames = self._mark.frames()
+        return 0 if frames is None else frames.count
 
 
 def rewrite(fd: int) -> None:

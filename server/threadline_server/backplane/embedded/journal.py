@@ -1,0 +1,242 @@
+"""The journal: where a turn is taken, before it is moved into the table of the log.
+
+A commit of SQLite costs some 12 us and a page for each session that wrote; a write to the end of a file costs
+one. So the loop writes turns here in the order in which they come, and `Mover` brings them into the table in
+the background, many at a time. A crash leaves both; what the journal has more is moved at the next start.
+
+Two files that take turns, so that one can be written while the other is moved. Each begins with a header, and
+then has groups, one per flush:
+
+    file   = "TLjrnl1\\0" generation (8) length of the generation before (8) crc-32 (4)
+    group  = length of the body (4) crc-32 (4) body
+    body   = {row of the log (8) length (4) encoded turn}
+
+Generations count up over both files. The checksum of a group also covers the generation and where the group
+is, so what an earlier generation left behind its end is not taken for a group. A generation is read only
+where the one before is whole, to the length that it says: of what was not synced, a power cut may leave the
+later.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+from threadline_server.backplane.base import Append
+
+Row = tuple[int, bytes]
+"""A row of the log, and the encoded turn in it."""
+
+FILE_NAMES: Final = ("threadline.journal-0", "threadline.journal-1")
+_MAGIC: Final = b"TLjrnl1\0"
+_HEADER: Final = Struct(">8sQQ")
+_CHECK: Final = Struct(">I")
+_GROUP: Final = Struct(">II")
+_PLACE: Final = Struct(">QQ")
+_TURN: Final = Struct(">QI")
+HEADER_BYTES: Final = _HEADER.size + _CHECK.size
+
+
+class Segment:
+    """One of the two files. end: where the next group goes; wipe: nothing of it may stay once it is moved."""
+
+    __slots__ = ("end", "fd", "generation", "wipe")
+
+    def __init__(self, path: Path) -> None:
+        self.fd: int = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.generation: int = 0
+        self.end: int = 0
+        self.wipe: bool = False
+
+    def clear(self) -> None:
+        """Blocking. Raises OSError."""
+        os.ftruncate(self.fd, 0)
+        self.wipe = False
+
+
+class Written:
+    """A group in the journal, and whom to tell when it is durable. `number` counts groups since the start."""
+
+    __slots__ = ("appends", "data", "number", "segment", "start")
+
+    def __init__(
+        self, appends: Sequence[Append], number: int, segment: Segment, start: int, data: bytes
+    ) -> None:
+        self.appends: Sequence[Append] = appends
+        self.number: int = number
+        self.segment: Segment = segment
+        self.start: int = start
+        self.data: bytes = data
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.data)
+
+    def write_again(self) -> None:
+        """After a sync that failed. Raises OSError."""
+        _write(self.segment.fd, self.data, self.start)
+
+
+class Journal:
+    """For the loop. Raises OSError where nothing could be written; what was there stays.
+
+    groups: written since the start, or begun
+    """
+
+    def __init__(self, directory: Path, generation: int) -> None:
+        """Begins with `generation`, over the file that has the older one; all of both is in the table."""
+        self.groups = 0
+        self._directory = directory
+        self._segments = [Segment(directory / name) for name in FILE_NAMES]
+        self._spare: Segment | None = self._segments[generation % 2]
+        self._active: Segment = self._segments[1 - generation % 2]
+        self._active.generation = generation - 1
+        self.reuse(self.roll())
+
+    @property
+    def generation(self) -> int:
+        return self._active.generation
+
+    @property
+    def size(self) -> int:
+        """Of what the active file has, in bytes."""
+        return self._active.end - HEADER_BYTES
+
+    def write(self, rows: Sequence[Row], appends: Sequence[Append]) -> Written:
+        """One group."""
+        pieces: list[bytes] = []
+        for row, turn in rows:
+            pieces.append(_TURN.pack(row, len(turn)))
+            pieces.append(turn)
+        body = b"".join(pieces)
+        segment = self._active
+        data = _GROUP.pack(len(body), _check(segment.generation, segment.end, body)) + body
+        self.groups += 1
+        _write(segment.fd, data, segment.end)
+        written = Written(appends, self.groups, segment, segment.end, data)
+        segment.end += len(data)
+        return written
+
+    def nothing(self, appends: Sequence[Append]) -> Written:
+        """For turns that are here already: they are durable when all is that was written before."""
+        return Written(appends, self.groups, self._active, self._active.end, b"")
+
+    def roll(self) -> Segment:
+        """Go on in the other file, which is spare; gives back this one, to be given to `reuse` when all of it
+        was moved for good.
+        """
+        spare, active = self._spare, self._active
+        assert spare is not None
+        header = _HEADER.pack(_MAGIC, active.generation + 1, active.end)
+        _write(spare.fd, header + _CHECK.pack(crc32(header)), 0)
+        spare.generation = active.generation + 1
+        spare.end = HEADER_BYTES
+        self._active, self._spare = spare, None
+        return active
+
+    def reuse(self, segment: Segment) -> None:
+        self._spare = segment
+
+    def mark_to_wipe(self) -> None:
+        """What is in both files must not stay longer than it has to."""
+        for segment in self._segments:
+            segment.wipe = True
+
+    @property
+    def to_wipe(self) -> bool:
+        return self._active.wipe
+
+    @property
+    def spare(self) -> Segment | None:
+        """What `roll` goes on in; None where not all of it was moved yet."""
+        return self._spare
+
+    def close(self, *, remove: bool) -> None:
+        """With `remove`, all of it is in the tables for good."""
+        for segment, name in zip(self._segments, FILE_NAMES, strict=True):
+            os.close(segment.fd)
+            if remove:
+                (self._directory / name).unlink()
+
+
+def _write(fd: int, data: bytes, start: int) -> None:
+    done = os.pwrite(fd, data, start)
+    if done != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _check(generation: int, start: int, body: bytes) -> int:
+    return crc32(body, crc32(_PLACE.pack(generation, start)))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What can be read of a file: `before` is how long the generation before must be, `end` where it ends."""
+
+    generation: int
+    before: int
+    end: int
+    rows: list[Row]
+
+
+def find(directory: Path, moved: int) -> list[Found]:
+    """What is in a journal after the generation `moved`, oldest first. Another process may be writing to it;
+    then it is what was taken before this is called, apart from what was moved meanwhile. Raises OSError.
+    """
+    whole: list[Found] = []
+    for found in _find_all(directory):
+        if found.generation != moved + 1 + len(whole) or (whole and whole[-1].end < found.before):
+            continue
+        whole.append(found)
+    return whole
+
+
+def last_generation(directory: Path) -> int:
+    """Of what can be read; 0 where nothing is. Raises OSError."""
+    return max((found.generation for found in _find_all(directory)), default=0)
+
+
+def _find_all(directory: Path) -> list[Found]:
+    found = [one for name in FILE_NAMES if (one := _find(directory / name)) is not None]
+    return sorted(found, key=lambda one: one.generation)
+
+
+def _find(path: Path) -> Found | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) < HEADER_BYTES:
+        return None
+    magic, generation, before = _HEADER.unpack_from(data)
+    if magic != _MAGIC or _CHECK.unpack_from(data, _HEADER.size)[0] != crc32(data[: _HEADER.size]):
+        return None
+    at, rows = HEADER_BYTES, list[Row]()
+    while (body := _body_at(data, at, generation)) is not None:
+        rows.extend(_rows_in(body))
+        at += _GROUP.size + len(body)
+    return Found(generation, before, at, rows)
+
+
+def _body_at(data: bytes, at: int, generation: int) -> bytes | None:
+    """None at the end."""
+    if at + _GROUP.size > len(data):
+        return None
+    size, check = _GROUP.unpack_from(data, at)
+    body = data[at + _GROUP.size : at + _GROUP.size + size]
+    return body if body and len(body) == size and check == _check(generation, at, body) else None
+
+
+def _rows_in(body: bytes) -> Iterator[Row]:
+    at = 0
+    while at < len(body):
+        row, size = _TURN.unpack_from(body, at)
+        at += _TURN.size
+        yield row, body[at : at + size]
+        at += size
