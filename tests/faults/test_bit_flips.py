@@ -27,17 +27,19 @@ from tests.faults.bit_flips import (
 
 from threadline.errors import ThreadlineError
 from threadline_server.backplane.base import NodeId
+from threadline_server.backplane.embedded.journal import FILE_NAMES
 from threadline_server.backplane.embedded.schema import FILE_NAME
 from threadline_server.backplane.redis import RedisBackplane
 from threadline_server.rooms.registry import Rooms
 
 SHORT, FULL = 25, 1_000
 WAL = f"{FILE_NAME}-wal"
+JOURNAL = FILE_NAMES[1]  # the first generation, of which the last turns are in no table
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """closed: a store that was closed in order; crashed: what `kill -9` left of it, with a long WAL."""
+    """closed: a store that was closed in order; crashed: what `kill -9` left of it, with WAL and journal."""
 
     closed: Path
     crashed: Path
@@ -53,11 +55,11 @@ async def stored(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stor
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", [FILE_NAME, WAL])
+@pytest.mark.parametrize("name", [FILE_NAME, WAL, JOURNAL])
 async def test_a_file_with_a_bit_changed(
     stored: Stored, name: str, full: bool, tmp_path: Path, figures: Callable[[str], None]
 ) -> None:
-    source = stored.crashed if name == WAL else stored.closed
+    source = stored.closed if name == FILE_NAME else stored.crashed
 
     async def one(chance: random.Random) -> Case:
         return await flip_file(source, name, tmp_path / "copy", chance)

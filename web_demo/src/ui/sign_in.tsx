@@ -20,7 +20,7 @@ export function SignIn(): JSX.Element {
   }, []);
   if (way.value === "none") return <Welcome />;
   return (
-    <main class="welcome" data-testid="sign-in">
+    <main class="welcome" data-testid={way.value && "sign-in"}>
       {way.value && (
         <div class="card">
           <div class="brand">

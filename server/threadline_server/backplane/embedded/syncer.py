@@ -63,7 +63,7 @@ def sync_file(fd: int) -> None:
 class Syncer:
     """`on_durable` and `on_state` are called from the thread; `mend_wal` after a failed sync, before another.
 
-    mend_wal: brings back what a failed sync of the WAL may have lost; raises OSError when it cannot yet
+    mend_wal: brings back what a failed sync of the WAL may have lost; raises when it cannot, or not yet
     groups:   how many groups the journal has had, at least
     """
 
