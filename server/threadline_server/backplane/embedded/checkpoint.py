@@ -1,7 +1,7 @@
 """Moving the WAL into the database file, off the loop.
 
-`copy` works beside the loop's commits, and again for what came meanwhile. When it has caught up, `restart`
-shuts the turnstile for a moment, copies the rest and writes one row itself: the first commit after a complete
+`copy` works beside commits, and again for what came meanwhile. When it has caught up, `restart` shuts the
+turnstile for a moment, copies the rest and writes one row itself: the first commit after a complete
 checkpoint starts the WAL over and syncs its header, and that sync must not happen on the loop.
 """
 

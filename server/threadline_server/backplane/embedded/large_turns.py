@@ -1,13 +1,13 @@
 """Large turns, which are put into the store in parts before they have their place in the log.
 
-To insert a megabyte takes SQLite some milliseconds, in which nobody else's turn gets its place. So a thread
-writes it in parts, each in a transaction of its own, with the loop's commits in between. The row in the log
-then says only where they are:
+A megabyte would keep the loop while it is written to the journal, and SQLite's other writers while it is
+moved. So a thread writes it in parts, each in a transaction of its own, and has them synced. What goes the
+way of other turns then says only where they are:
 
     row = 0 number size         varUints; no encoded turn begins with 0
 
-A number stands in `putting` until that row is committed, with which it goes. What a crash leaves of a turn
-that got no place is deleted at the next start.
+A number stands in `putting` until that row is in the log's table, with which it goes. What a crash leaves of
+a turn that got no place is deleted at the next start, after the journal was moved.
 
 Blocking; called by whom `log` says.
 """

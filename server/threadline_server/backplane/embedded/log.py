@@ -316,7 +316,7 @@ def shred(connection: sqlite3.Connection, delete: Callable[..., bool], *args: in
 
 def delete_some_turns(connection: sqlite3.Connection, document: int, through: int | None) -> bool:
     """Delete the oldest turns up to a position, or of the whole log; whether there may be more. Those that
-    are large a few at a time, since all their pages are gone over: 90 ms for 50 MB, in which appends wait.
+    are large a few at a time, since all their pages are gone over: 90 ms for 50 MB, in which others wait.
     """
     low, high = rows_of(document)
     if through is not None:
