@@ -177,5 +177,11 @@ async def test_closing_on_a_failing_disk_ends(tmp_path: Path, disk: Disk) -> Non
     writer = await a_document(backplane)
     disk.fails = True
     outcome = writer.begin(writer.next_turn())
+    await eventually(lambda: disk.failed >= 1)
     await backplane.close()
     assert outcome.events == ["taken"]
+    assert any((tmp_path / "other" / name).exists() for name in FILE_NAMES)
+    again = EmbeddedBackplane(tmp_path / "other")
+    await again.open()
+    assert (await again.load(TRIP)).position == 1
+    await again.close()

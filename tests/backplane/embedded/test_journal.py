@@ -21,8 +21,7 @@ from threadline_server.backplane.embedded.journal import (
     find,
     last_generation,
 )
-from threadline_server.backplane.embedded.journal_mark import FILE_NAME as MARK_NAME
-from threadline_server.backplane.embedded.journal_mark import JournalMark, expect_whole
+from threadline_server.backplane.embedded.journal_mark import MARK_NAME, JournalMark, expect_whole
 
 groups_of_rows = st.lists(
     st.lists(

@@ -55,6 +55,15 @@ async def write_some(writer: Writer, count: int = 10) -> None:
         await writer.write()
 
 
+async def write_and_move_half(store: EmbeddedBackplane) -> None:
+    """Twenty turns, of which the table has ten."""
+    writer = await a_document(store)
+    await write_some(writer)
+    await store.load(TRIP)
+    await write_some(writer)
+    assert in_table(store) == 10
+
+
 @pytest.mark.asyncio
 async def test_turns_are_durable_before_they_are_moved(store: EmbeddedBackplane, tmp_path: Path) -> None:
     writer = await a_document(store)
@@ -77,11 +86,7 @@ async def test_who_reads_a_document_has_its_turns_moved_and_no_others(store: Emb
 
 @pytest.mark.asyncio
 async def test_moving_half_and_crashing_moves_the_rest_once(store: EmbeddedBackplane, tmp_path: Path) -> None:
-    writer = await a_document(store)
-    await write_some(writer)
-    await store.load(TRIP)
-    await write_some(writer)
-    assert in_table(store) == 10
+    await write_and_move_half(store)
     assert await turns_in(killed(store, tmp_path / "copy")) == list(range(1, 21))
     assert await turns_in(tmp_path / "copy") == list(range(1, 21))
 
@@ -193,10 +198,7 @@ async def test_another_process_sees_what_is_not_moved(store: EmbeddedBackplane) 
 
 @pytest.mark.asyncio
 async def test_a_backup_has_what_is_not_moved(store: EmbeddedBackplane, tmp_path: Path) -> None:
-    writer = await a_document(store)
-    await write_some(writer)
-    await store.load(TRIP)
-    await write_some(writer)
+    await write_and_move_half(store)
     back_up(store.directory, tmp_path / "copy", time.time_ns() // 1_000_000, lambda copied, pages: None)
     assert not any((tmp_path / "copy" / name).exists() for name in FILE_NAMES)
     assert await turns_in(tmp_path / "copy") == list(range(1, 21))

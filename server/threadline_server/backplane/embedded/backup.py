@@ -22,7 +22,7 @@ from threadline.errors import StoreError
 from threadline_server.backplane.embedded import catalogue
 from threadline_server.backplane.embedded.checkpoint import mark_restored
 from threadline_server.backplane.embedded.journal import FILE_NAMES
-from threadline_server.backplane.embedded.journal_mark import FILE_NAME as MARK_NAME
+from threadline_server.backplane.embedded.journal_mark import MARK_NAME
 from threadline_server.backplane.embedded.lock import LOCK_NAME
 from threadline_server.backplane.embedded.mover import move_at_once
 from threadline_server.backplane.embedded.reader import connect_to_read, rows_to_move

@@ -34,7 +34,9 @@ MAX_BYTES = 64 * 1024 * 1024
 
 ROLL_BYTES = 8 * 1024 * 1024
 _TURNS_AT_ONCE = 512
-_PARTS = 16
+_SHARE_AT_ONCE = 16
+"""Of one transaction: so many turns, or this part of those that wait where that is more."""
+
 _TURNS_OF_A_START = 8_192
 _BYTES_AT_ONCE = 1024 * 1024
 _NO_DOCUMENT = 1 << POSITION_BITS
@@ -115,7 +117,7 @@ class Mover:
         more when many wait.
         """
         part: dict[DocumentName, list[Row]] = {}
-        room = max(_TURNS_AT_ONCE, self.turns // _PARTS)
+        room = max(_TURNS_AT_ONCE, self.turns // _SHARE_AT_ONCE)
         size = 0
         while order and room > 0 and size < _BYTES_AT_ONCE:
             rows = self._pending.get(order[-1])

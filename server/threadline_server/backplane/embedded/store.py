@@ -203,8 +203,9 @@ class EmbeddedBackplane:
         await asyncio.wait([self._background])
         self._appender.stop()
         self._appender.drain()
-        with contextlib.suppress(StoreError):  # else the next start does it
-            await self._mover.empty()
+        if self._sync_error is None:  # what is committed on a disk that fails may be lost: the journal stays
+            with contextlib.suppress(StoreError):
+                await self._mover.empty()
         await anyio.to_thread.run_sync(self._close_files)
         await asyncio.sleep(0)  # the last acknowledgements are on the loop by now
 
@@ -452,8 +453,8 @@ class EmbeddedBackplane:
             head = self._heads.get(document)
         if head is None or head.id:
             return
-        number, self._next_document = self._next_document, self._next_document + 1
-        number = await self._connections.write(log.add_document, number, document, head.session.id)
+        free, self._next_document = self._next_document, self._next_document + 1
+        number = await self._connections.write(log.add_document, free, document, head.session.id)
         self._sync_soon(awaited=False)  # before any turn that leans on it
         head.id = number
 

@@ -8,7 +8,6 @@ https://www.sqlite.org/walformat.html.
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import sqlite3
@@ -16,9 +15,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from zlib import crc32
 
 from threadline_server.backplane.base import Damaged
+from threadline_server.backplane.embedded.mark_file import MarkFile, read_mark
 
 _WAL_HEADER = struct.Struct(">8I")  # magic, version, page size, checkpoints, two salts, two checksums
 _MAGIC = 0x377F0682  # the last bit says whether words of checksums are big-endian
@@ -26,7 +25,7 @@ _FRAME_HEADER = struct.Struct(">2I8s8s")  # page, pages of the database after a 
 _INDEX_BYTES = 48  # of the header of the wal-index, which stands there twice
 _FRAMES_AT = 16
 _SALTS_AT, _SALTS_END = 32, 40
-_MARK = struct.Struct(">8sII")  # salts, frames, CRC-32 of both
+_MARK = struct.Struct(">8sI")  # salts, frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Frames:
 
 
 class SyncedMark:
-    """`note` is for one thread; the file is not synced itself, since a mark that is too old does no harm.
+    """`note` is for one thread.
 
     The wal-index is read as memory, as SQLite does: a call of the system would let go of the interpreter, and
     the loop stops each time that a thread takes it back.
@@ -47,21 +46,19 @@ class SyncedMark:
     def __init__(self, database: Path) -> None:
         with Path(f"{database}-shm").open("rb") as index:
             self._index = mmap.mmap(index.fileno(), 2 * _INDEX_BYTES, access=mmap.ACCESS_READ)
-        self._fd = os.open(_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = MarkFile(_path(database))
 
     def frames(self) -> Frames | None:
         """What the WAL has by now; None while a commit changes it."""
         return _frames_in(self._index[:])
 
     def note(self, frames: Frames) -> None:
-        """These are durable. Without a mark, damage goes unnoticed, so a disk that is full is no failure."""
-        body = _MARK.pack(frames.salts, frames.count, 0)[:-4]
-        with contextlib.suppress(OSError):
-            os.pwrite(self._fd, body + crc32(body).to_bytes(4, "big"), 0)
+        """These are durable."""
+        self._file.write(_MARK.pack(frames.salts, frames.count))
 
     def close(self) -> None:
         self._index.close()
-        os.close(self._fd)
+        self._file.close()
 
 
 def expect_synced(database: Path) -> None:
@@ -168,13 +165,10 @@ def sound_frames(wal: int) -> int:
 
 
 def _read_mark(database: Path) -> Frames | None:
-    try:
-        data = Path(_path(database)).read_bytes()
-    except FileNotFoundError:
+    mark = read_mark(_path(database), _MARK.size)
+    if mark is None:
         return None
-    if len(data) != _MARK.size or crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
-        return None
-    salts, count, _ = _MARK.unpack(data)
+    salts, count = _MARK.unpack(mark)
     return Frames(salts, count) if count else None
 
 
@@ -192,5 +186,5 @@ def _sum(data: bytes, big_endian: bool, one: int, two: int) -> tuple[int, int]:
     return one, two
 
 
-def _path(database: Path) -> str:
-    return f"{database}-synced"
+def _path(database: Path) -> Path:
+    return Path(f"{database}-synced")
