@@ -360,3 +360,23 @@ def test_a_dump_that_ends_early_is_not_loaded(gate: Gate) -> None:
     for end in range(0, len(data), 7):
         with pytest.raises(IndexDamaged):
             Gate.load(data[:end], OpenRules())
+
+
+def test_a_value_is_at_the_key_of_the_one_that_it_replaces_however_that_was_replaced() -> None:
+    """The first of two values at a key, which other keys of the same map came after, written in one go."""
+    gate = Gate(SESSION_RULES)
+    message = update(
+        section(
+            7,
+            0,
+            made_type(MAP, parent="messages", key="ada/00000000-0000-7000-8000-000000000001"),
+            value("user", parent=(7, 0), key="role"),
+            value("user", origin=(7, 1)),
+            value("complete", parent=(7, 0), key="status"),
+        )
+    )
+    gate.admit(message, ADA)
+    with pytest.raises(Refused) as refused:
+        gate.admit(update(section(7, 4, value("agent", origin=(7, 1)))), ADA)
+    assert refused.value.path == "messages/ada/00000000-0000-7000-8000-000000000001/role"
+    gate.admit(update(section(7, 4, value("user", origin=(7, 1)))), ADA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from threadline_server.rooms.index_store import dump_index
@@ -25,11 +25,12 @@ steps = st.lists(
 
 
 class Model:
-    """For each unit (kind, type, key), and every type that there is."""
+    """For each unit (kind, type, key), every type that there is, and which units replaced the one before."""
 
     def __init__(self) -> None:
         self.index = ItemIndex()
         self.units: list[list[tuple[str, int, str]]] = [[], [], []]
+        self.replaced: set[tuple[int, int]] = set()
         self.types = [self.index.root("m", MAP), self.index.root("t", TEXT)]
         self.runs = [self.index.add_client(client, 0) for client in (7, 1, 1 << 50)]
 
@@ -49,7 +50,11 @@ class Model:
         elif what == "again":
             if units and units[-1][0] == "field":
                 type_id, key = units[-1][1:]
-                self.index.add_field(runs, type_id, self._last_key(runs), follows=True)
+                key_id = self._last_key(runs)
+                if not self.index.extends_field(runs, type_id, key_id):
+                    self.index.add_link(runs, runs, runs.next - 1)
+                self.index.add_field(runs, type_id, key_id, follows=True)
+                self.replaced.add((who, len(units)))
                 units.append(("field", type_id, key))
         else:
             key_id = self.index.keys.add(key, not self.index.is_root(type_id))
@@ -58,6 +63,7 @@ class Model:
                 self.index.add_branch(runs, type_id, key_id)
             elif what == "shell":
                 self.index.add_shell(runs, type_id, key_id, count)
+                self.replaced |= {(who, len(units) + later) for later in range(1, count)}
                 units += [(what, type_id, key)] * (count - 1)
             else:
                 self.index.add_field(runs, type_id, key_id, follows=False)
@@ -67,7 +73,7 @@ class Model:
         return self.index.key_at(runs, len(runs.starts) - 1, runs.next - 1)
 
     def check(self) -> None:
-        for runs, units in zip(self.runs, self.units, strict=True):
+        for who, (runs, units) in enumerate(zip(self.runs, self.units, strict=True)):
             assert runs.next == len(units)
             for clock, (kind, type_id, key) in enumerate(units):
                 row = runs.row_at(clock)
@@ -78,10 +84,13 @@ class Model:
                     assert runs.parents[row] == type_id
                 key_id = self.index.key_at(runs, row, clock)
                 assert ("" if key_id == NO_KEY else self.index.keys.text(key_id)) == key
+                before = (runs.client, clock - 1) if (who, clock) in self.replaced else (-1, 0)
+                assert self.index.origin_of_field(runs, row, clock) == before
 
 
 @settings(deadline=None)
 @given(steps)
+@example([(0, "node", 0, 1), (0, "field", 0, 1), (0, "field", 2, 1), (0, "again", 0, 1), (0, "field", 2, 1)])
 def test_every_unit_is_where_it_was_put(script: list[Step]) -> None:
     model = Model()
     for step in script:

@@ -11,7 +11,8 @@ FIELD   values at a key; of those that share a row each replaced the one before 
 BRANCH  one type at a key
 HUSK    something in a list that was deleted before it came here, and may have been a type
 SHELL   the same at a key
-BURST   values and types at several keys of one map, written one after the other (see `key_table`)
+BURST   values and types at several keys of one map, written one after the other (see `key_table`); before the
+        first may be others at its key, each of which the next one replaced
 
 A row is a start clock, the number of the type it is in, and a word with its kind and key: 12 bytes. Types are
 numbered as they come; roots are types without an item. Deleted units are intervals of clocks per client.
@@ -478,9 +479,19 @@ class ItemIndex:
             at = bisect_left(clocks, clock)
             if at < len(clocks) and clocks[at] == clock:
                 return self.clients[runs.link_clients[at]].client, runs.link_origins[at]
-        if runs.metas[row] & KIND_MASK in (FIELD, SHELL) and clock > runs.starts[row]:
+        if runs.starts[row] < clock < self._end_of_first(runs, row):
             return runs.client, clock - 1
         return -1, 0
+
+    def _end_of_first(self, runs: ClientRuns, row: int) -> int:
+        """Where those end that share a row because each replaced the one before, from its start on."""
+        meta = runs.metas[row]
+        kind = meta & KIND_MASK
+        if kind in (FIELD, SHELL):
+            return runs.row_end(row)
+        if kind == BURST:
+            return runs.row_end(row) - self.bursts.length(meta >> KIND_BITS) + 1
+        return runs.starts[row]
 
     def add_link(self, runs: ClientRuns, origin: ClientRuns, origin_clock: int) -> None:
         """Remember which value the one about to be written at `runs.next` replaces."""

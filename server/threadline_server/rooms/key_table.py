@@ -222,11 +222,15 @@ class BurstTable:
         return made
 
     def item(self, node: int, back: int) -> int:
-        """The item `back` places before the last one of the burst."""
+        """The item `back` places before the last one of the burst; the first stands for all before it."""
         parents = self._parents
-        for _ in range(back):
+        for _ in range(min(back, self._depths[node] - 1)):
             node = parents[node]
         return self._items[node]
+
+    def length(self, node: int) -> int:
+        """How many items the burst has."""
+        return self._depths[node]
 
     def __len__(self) -> int:
         return len(self._parents)
