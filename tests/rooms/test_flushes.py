@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from time import perf_counter_ns
 
 import pytest
 from tests.rooms.devices import Device
 from tests.rooms.houses import House, until
 
 from threadline_server.backplane.base import Append, DocumentName
+from threadline_server.rooms.flush_pace import REST_S
+from threadline_server.rooms.turns import FOR_EVER
 
 
 class InLine:
@@ -78,3 +82,55 @@ async def test_the_end_flushes_what_is_in_line(house: House, appended: list[list
     house.rooms.flush()
     assert appended == [["shared"]]
     await until(lambda: heavy.unsaved == 0)
+
+
+@pytest.mark.asyncio
+async def test_what_was_made_of_one_socket_waits_a_millisecond_for_the_others(
+    house: House, appended: list[list[str]]
+) -> None:
+    first, second = await devices(house, "first", "second")
+    turns = house.rooms.host.turns
+    began_ns = perf_counter_ns()
+    first.say("read first")
+    turns.flush_late(began_ns)
+    second.say("read soon after")
+    turns.flush_late(began_ns + 500_000)
+    assert appended == []
+    turns.flush_late(perf_counter_ns() + 1_000_000)
+    assert appended == [["first", "second"]]
+    turns.flush_late(FOR_EVER)
+    assert len(appended) == 1  # nothing more is there
+    first.say("read much later")
+    await until(lambda: first.unsaved == second.unsaved == 0)
+    assert appended == [["first", "second"], ["first"]]
+
+
+@pytest.mark.asyncio
+async def test_a_loop_that_is_to_rest_does_when_nothing_is_left(
+    house: House, appended: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[tuple[float, int]] = []
+
+    def note(seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():
+            rests.append((seconds, len(appended)))
+
+    monkeypatch.setattr("time.sleep", note)
+    first, second = await devices(house, "first", "second")
+    house.rooms._flushes._pace.rests = True
+    first.say("a")
+    asyncio.get_running_loop().call_soon(second.say, "b")  # after the flush of the first, before the rest
+    await until(lambda: bool(rests))
+    assert rests == [(REST_S, 2)]
+
+
+@pytest.mark.asyncio
+async def test_turns_whose_senders_wait_for_an_acknowledgement_are_no_reason_to_rest(house: House) -> None:
+    sessions = [f"session{number}" for number in range(40)]
+    pace = house.rooms._flushes._pace
+    for acknowledged in (True, False):
+        for device in await devices(house, *[f"{session}-{acknowledged}" for session in sessions]):
+            device.encoder.acknowledges = acknowledged
+            device.say("all at once")
+        house.rooms.flush()
+        assert pace._turns == (0 if acknowledged else 40)

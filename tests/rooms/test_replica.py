@@ -1,14 +1,15 @@
-"""What a replica keeps of what it encoded."""
+"""What a replica keeps of what it encoded, and what it puts off."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pycrdt import Doc, Text
 
 from threadline.protocol.sync import EMPTY_UPDATE
-from threadline_server.rooms.replica import Replica
+from threadline_server.rooms.replica import Replica, ReplicaBroken
 from threadline_server.rooms.seat import NO_MARK
 
 NOTHING = b"\x00"
@@ -165,3 +166,61 @@ def test_a_large_document_is_not_encoded_for_who_comes_with_nothing() -> None:
     pasted = [of_size(900_000).encode() for _ in range(4)]
     never.integrate(pasted, recent_limit=1 << 20)
     assert [never.difference(NOTHING).step2, *never.difference(NOTHING).updates] == pasted
+
+
+NO_UPDATE = b"\x01\x01\x09"
+"""It ends where its client id was to follow."""
+
+
+def read(replica: Replica) -> str:
+    return str(replica.document().get("typed", type=Text))
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_what_is_put_off_is_there_for_whoever_looks(count: int) -> None:
+    updates = typed("x" * count)
+    at_once = Replica()
+    at_once.integrate(updates)
+    looks: list[Callable[[Replica], object]] = [
+        read,
+        Replica.state_vector,
+        Replica.clocks,
+        Replica.encode,
+        lambda replica: replica.update_from(NOTHING),
+        lambda replica: replica.difference(at_once.state_vector()),
+        lambda replica: replica.empty,
+    ]
+    for look in looks:
+        replica = Replica()
+        for update in updates:
+            replica.put_off([update], recent_limit=10_000)
+        assert look(replica) == look(at_once)
+
+
+def test_what_is_put_off_comes_before_what_is_integrated_at_once() -> None:
+    updates = typed("abc")
+    replica = Replica()
+    replica.put_off(updates[:1])
+    replica.integrate_some(updates[1:2])
+    replica.put_off(updates[2:])
+    assert read(replica) == "cba"
+
+
+def test_who_was_level_gets_what_was_put_off_since() -> None:
+    updates = typed("abcd")
+    replica = Replica()
+    replica.integrate(updates[:2])
+    level = replica.state_vector()
+    replica.put_off(updates[2:])
+    peer = Replica()
+    peer.integrate(updates[:2])
+    peer.integrate(list(replica.difference(level).parts))
+    assert read(peer) == "dcba"
+
+
+def test_a_replica_that_broke_says_so_to_all_who_look() -> None:
+    replica = Replica()
+    replica.put_off([*typed("a"), NO_UPDATE])
+    for look in (replica.document, replica.state_vector, replica.encode, replica.settle):
+        with pytest.raises(ReplicaBroken):
+            look()

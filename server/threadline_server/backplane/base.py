@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Protocol
 
+from mypy_extensions import mypyc_attr
+
 from threadline.errors import StoreError
 from threadline.ids import SessionId
 
@@ -32,7 +34,8 @@ Position = NewType("Position", int)
 NodeId = NewType("NodeId", str)
 
 # Four classes here are values that nobody changes. They are not frozen, and say how they are made, because a
-# frozen dataclass takes three times as long to make, and the hot path makes some of each in every turn.
+# frozen dataclass takes three times as long to make, and the hot path makes some of each in every turn. Being
+# acyclic, they are not looked at by the cycle collector where they are compiled.
 
 
 class Durability(StrEnum):
@@ -43,6 +46,7 @@ class Durability(StrEnum):
     NONE = "none"  # asked for by the operator, by name
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class ClockRange:
     """Clocks `start` (inclusive) to `end` (exclusive) of one client id, all new to the log."""
@@ -57,6 +61,7 @@ class ClockRange:
         self.end = end
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class Entry:
     """What one actor added in one turn. `update` is Yjs v1 bytes that passed the gate."""
@@ -77,6 +82,7 @@ class Entry:
         self.at_ms = at_ms
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class Turn:
     """One flush of one document: entries in the order they were integrated, by one node in one load of the
@@ -93,6 +99,7 @@ class Turn:
         self.entries = entries
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class LoggedTurn:
     position: Position

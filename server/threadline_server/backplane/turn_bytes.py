@@ -56,23 +56,15 @@ def _put_ref(out: bytearray, seen: dict[str, int], text: str) -> None:
 def encode_turn(turn: Turn, document: str) -> bytes:
     """`turn` in the form above, as one of `document`. What is large is copied once."""
     parts: list[bytes] = []
-    out = bytearray((VERSION,))
     seen: dict[str, int] = {}
-    _put_ref(out, seen, turn.node)
-    _put_ref(out, seen, turn.epoch)
-    _put(out, len(turn.entries))
+    out = _turn_head(turn, seen)
     last_ms: int | None = None
     for entry in turn.entries:
         _put_ref(out, seen, entry.user)
         _put_ref(out, seen, entry.role)
         _put(out, entry.at_ms if last_ms is None else _zigzag(entry.at_ms - last_ms))
         last_ms = entry.at_ms
-        _put(out, len(entry.ranges))
-        for span in entry.ranges:
-            _put(out, span.client)
-            _put(out, span.start)
-            _put(out, span.end - span.start)
-        _put(out, len(entry.update))
+        _put_rest(out, entry)
         if len(entry.update) < _LARGE_BYTES:
             out += entry.update
         else:
@@ -84,6 +76,78 @@ def encode_turn(turn: Turn, document: str) -> bytes:
         check = crc32(part, check)
     parts.append(check.to_bytes(CHECK_BYTES, "little"))
     return b"".join(parts)
+
+
+class TurnEncoder:
+    """Encodes turns of one document as `encode_turn` does, half of it once for all that one user makes."""
+
+    __slots__ = ("_beginning", "_document", "_document_check", "_epoch", "_node", "_role", "_user")
+
+    def __init__(self, document: str) -> None:
+        self._document: str = document
+        self._document_check: int = crc32(document.encode())
+        self._node: str = ""
+        self._epoch: str = ""
+        self._user: str = ""
+        self._role: str = ""
+        self._beginning: bytes = b""
+
+    def encode(self, turn: Turn) -> bytes:
+        entries = turn.entries
+        if len(entries) != 1 or len(entries[0].update) >= _LARGE_BYTES:
+            return encode_turn(turn, self._document)
+        entry = entries[0]
+        if not self._began_with(turn, entry):
+            self._begin(turn, entry)
+        numbers: list[int] = []
+        _list(numbers, entry.at_ms)
+        _list(numbers, len(entry.ranges))
+        for span in entry.ranges:
+            _list(numbers, span.client)
+            _list(numbers, span.start)
+            _list(numbers, span.end - span.start)
+        _list(numbers, len(entry.update))
+        turn_bytes = b"".join((self._beginning, bytes(numbers), entry.update))
+        return turn_bytes + crc32(turn_bytes, self._document_check).to_bytes(CHECK_BYTES, "little")
+
+    def _began_with(self, turn: Turn, entry: Entry) -> bool:
+        same_load = turn.epoch == self._epoch and turn.node == self._node
+        return same_load and entry.user == self._user and entry.role == self._role
+
+    def _begin(self, turn: Turn, entry: Entry) -> None:
+        """Everything before the time."""
+        self._node, self._epoch, self._user, self._role = turn.node, turn.epoch, entry.user, entry.role
+        seen: dict[str, int] = {}
+        out = _turn_head(turn, seen)
+        _put_ref(out, seen, entry.user)
+        _put_ref(out, seen, entry.role)
+        self._beginning = bytes(out)
+
+
+def _list(out: list[int], number: int) -> None:
+    """As `_put`; twice as fast where it is compiled."""
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _turn_head(turn: Turn, seen: dict[str, int]) -> bytearray:
+    out = bytearray((VERSION,))
+    _put_ref(out, seen, turn.node)
+    _put_ref(out, seen, turn.epoch)
+    _put(out, len(turn.entries))
+    return out
+
+
+def _put_rest(out: bytearray, entry: Entry) -> None:
+    """What follows the time, but for the update itself."""
+    _put(out, len(entry.ranges))
+    for span in entry.ranges:
+        _put(out, span.client)
+        _put(out, span.start)
+        _put(out, span.end - span.start)
+    _put(out, len(entry.update))
 
 
 def _zigzag(number: int) -> int:

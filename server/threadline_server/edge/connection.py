@@ -281,12 +281,14 @@ class Connection:
             self._charge(handled, size)
             if self._pauses & _TURN:
                 turns.wait(self)
-        turns.charge(account, now_ns, perf_counter_ns())
+        began_ns, now_ns = now_ns, perf_counter_ns()
+        turns.charge(account, began_ns, now_ns)
+        turns.flush_late(now_ns)
 
     def _handle(self, until_ns: int) -> int:
         """How many frames were handled; where more may be there and the time is up, it is to wait."""
         reader = self._reader
-        most = self._connections.limits.frames_per_turn
+        most = self._connections.frames_per_turn
         handled = 0
         while not self._pauses and self._receiver is not None:
             message = reader.next()
@@ -318,18 +320,18 @@ class Connection:
 
     def _charge(self, frames: int, size: int) -> None:
         """A leaky bucket: `_due_s` is when this sender is back in its sustained rate."""
-        limits = self._connections.limits
+        connections = self._connections
         now_s = self._loop.time()
         if self._due_s <= now_s:
             self._due_s = now_s
             self._fast_since_s = 0.0
-        self._due_s += frames / limits.frames_per_second + size / limits.bytes_per_second
-        ahead_s = self._due_s - now_s - limits.burst_s
+        self._due_s += frames * connections.frame_s + size * connections.byte_s
+        ahead_s = self._due_s - now_s - connections.burst_s
         if ahead_s <= 0.0 or self._closing:
             return
         if not self._fast_since_s:
             self._fast_since_s = now_s
-        if now_s - self._fast_since_s > limits.abuse_s:
+        if now_s - self._fast_since_s > connections.limits.abuse_s:
             self.close_with(TOO_FAST)
             return
         self._pause(_FAST)
@@ -338,7 +340,7 @@ class Connection:
     def _read_on(self) -> None:
         """Back within the burst. What the loop was late is no break that the sender made."""
         if self._pauses & _FAST:
-            self._due_s = max(self._due_s, self._loop.time() + self._connections.limits.burst_s)
+            self._due_s = max(self._due_s, self._loop.time() + self._connections.burst_s)
             self._resume(_FAST)
 
     def _grant(self, size: int, prefix: bytes) -> None:

@@ -20,13 +20,21 @@ class Beating(Protocol):
 
 
 class Connections:
-    """Visits each connection once per heartbeat, a few at a time, so that no timer is kept per connection."""
+    """Visits each connection once per heartbeat, a few at a time, so that no timer is kept per connection.
+
+    frame_s, byte_s: what a frame and a byte take from a sender at the sustained rate
+    frames_per_turn: as in `limits`, at hand for what is asked of each read, as `burst_s` is
+    """
 
     _SLICES = 40
 
     def __init__(self, limits: Limits, max_connections: int, turns: Turns | None = None) -> None:
         self.limits = limits
         self.turns = turns or Turns()
+        self.frame_s: float = 1.0 / limits.frames_per_second
+        self.byte_s: float = 1.0 / limits.bytes_per_second
+        self.burst_s: float = limits.burst_s
+        self.frames_per_turn: int = limits.frames_per_turn
         self._max_connections = max_connections
         self._slices: list[set[Beating]] = [set() for _ in range(self._SLICES)]
         self._turn = 0

@@ -23,6 +23,13 @@ class Arrivals:
         self._max_early = max_early
         self._early: dict[int, LoggedTurn] | None = None
 
+    def is_next(self, logged: LoggedTurn) -> bool:
+        """Whether it is the only turn that is next now, and `position` its then; otherwise `offer` it."""
+        if self._early or logged.position != self.position + 1:
+            return False
+        self.position = logged.position
+        return True
+
     def offer(self, logged: LoggedTurn) -> Iterator[LoggedTurn]:
         """The turns that are next now. `position` is the last one given back. Raises TooFarAhead."""
         if logged.position <= self.position:

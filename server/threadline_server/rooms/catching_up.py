@@ -36,6 +36,8 @@ def update_frames(updates: Sequence[bytes], encoder: Encoder) -> list[bytes]:
 
 def joined(frames: list[bytes]) -> list[bytes]:
     """What to write: as few pieces as possible without copying what is large."""
+    if len(frames) == 1:
+        return frames
     if sum(map(len, frames)) < _LARGE_BYTES:
         return [b"".join(frames)]
     pieces: list[bytes] = []

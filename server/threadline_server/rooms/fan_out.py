@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from threadline_server.rooms.catching_up import joined, update_frames
 from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.member import Encoder
 from threadline_server.rooms.seat import Seat
+
+_NOBODY: Final[frozenset[Contributor | None]] = frozenset()
 
 
 def fan_out(
@@ -21,32 +24,41 @@ def fan_out(
     `senders[i]` sent `updates[i]`; None when all came from other nodes. `fall_behind` is for a
     member that does not keep up: it gets nothing from there on until it drains, then one difference.
     """
-    sending = frozenset(senders) if senders is not None else frozenset()
+    sole = _sole(senders)
+    sending = frozenset(senders) if senders is not None and sole is None else _NOBODY
     framed: dict[Encoder, list[bytes]] = {}
     encoder: Encoder | None = None
     pieces: list[bytes] = []
     writes = 0
     for seat in seats:
-        if seat.behind is not None:
+        if seat.behind is not None or seat is sole:
             continue
-        member = seat.member
-        if seat in sending:
-            if len(sending) == 1:
-                continue  # all of it is its own
+        if sending and seat in sending:
             assert senders is not None
             others = [update for update, sender in zip(updates, senders, strict=True) if sender is not seat]
-            for data in joined(update_frames(others, member.encoder)):
-                member.write(data)
+            for data in joined(update_frames(others, seat.encoder)):
+                seat.write(data)
         else:
-            if member.encoder is not encoder:
-                encoder = member.encoder
+            if seat.encoder is not encoder:
+                encoder = seat.encoder
                 pieces = framed.get(encoder) or _frame(framed, encoder, updates)
             for data in pieces:
-                member.write(data)
+                seat.write(data)
         writes += 1
-        if member.congested:
+        if seat.member.congested:
             fall_behind(seat)
     return writes
+
+
+def _sole(senders: Sequence[Contributor | None] | None) -> Contributor | None:
+    """Who sent all of it; None where that is nobody."""
+    if not senders:
+        return None
+    first = senders[0]
+    for sender in senders:
+        if sender is not first:
+            return None
+    return first
 
 
 def _frame(framed: dict[Encoder, list[bytes]], encoder: Encoder, updates: Sequence[bytes]) -> list[bytes]:

@@ -7,15 +7,20 @@ the node waits for the commits and fan-outs of those who ask much; these are few
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from time import perf_counter_ns
+from typing import Final
 
 from threadline_server.rooms.draft import Outgoing
-from threadline_server.rooms.flush_pace import SPACING_S, FlushPace
+from threadline_server.rooms.flush_pace import REST_S, FlushPace
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.room import Room
 from threadline_server.rooms.turn_trace import TurnTrace
 from threadline_server.rooms.turns import FOR_EVER
+
+_LATE_NS: Final = 1_000_000
+"""Where many sockets have something at once, what was made of the first does not wait longer for the rest."""
 
 
 class Flushes:
@@ -27,6 +32,9 @@ class Flushes:
         self._dirty: list[Room] = []
         self._in_line: dict[Room, None] = {}
         self._stands = False
+        self._scheduled = False
+        self._resting = False
+        host.turns.flush = self._flush_dirty
 
     def mark(self, room: Room) -> None:
         turns = self._host.turns
@@ -38,12 +46,19 @@ class Flushes:
             return
         room.dirty = True
         if not self._dirty:
-            loop = asyncio.get_running_loop()
-            if self._pace.spaced:
-                loop.call_later(SPACING_S, self._flush_dirty)
-            else:
-                loop.call_soon(self._flush_dirty)
+            turns.flush_by_ns = perf_counter_ns() + _LATE_NS
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
         self._dirty.append(room)
+
+    def _end_turn(self) -> None:
+        """All sockets that had something were read."""
+        self._scheduled = False
+        self._flush_dirty()
+        if self._pace.rests and not self._resting:
+            self._resting = True
+            asyncio.get_running_loop().call_soon(self._rest)
 
     def flush(self) -> None:
         """Now, whatever waits."""
@@ -68,7 +83,16 @@ class Flushes:
         rooms, self._dirty = self._dirty, []
         for room in rooms:
             room.dirty = False
+        self._host.turns.flush_by_ns = FOR_EVER
         self._flush(rooms)
+
+    def _rest(self) -> None:
+        """The loop itself waits: nothing else keeps it from looking at the sockets one by one. What the last
+        flush wrote is sent by now, and what came meanwhile is flushed first.
+        """
+        self._resting = False
+        if not self._dirty:
+            time.sleep(REST_S)
 
     def _flush(self, rooms: Collection[Room]) -> None:
         """Hand over their turns, then tell members who came and went."""
@@ -87,7 +111,7 @@ class Flushes:
         host = self._host
         host.counts.flushes += 1
         host.timings.flush_turns.observe(len(appends))
-        self._pace.note([outgoing.document for outgoing in appends])
+        self._pace.note([outgoing.document for outgoing in appends if not outgoing.awaited])
         appends[0].handed_s = host.now_s()
         if host.tracing is not None:
             appends[0].trace = TurnTrace(host.tracing)

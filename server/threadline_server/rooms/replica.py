@@ -27,6 +27,12 @@ _AT_ONCE: Final = 64
 it the square of their number where they are values of a list: 0.8 s for 5,000, and 5 ms in parts.
 """
 
+_MANY_AHEAD: Final = 16
+_MUCH_AHEAD: Final = 4_096
+"""Updates that wait to be integrated together, and their bytes. One by itself takes twice as long: each
+transaction begins and ends with the state vector, and is gone over for what now follows each other.
+"""
+
 _MANY_RECENT: Final = 1_000
 _MANY_AT_FIRST: Final = 64
 """Updates that may follow an encoding, and that may stand for one that was never made."""
@@ -79,6 +85,9 @@ class Difference:
 
 class Replica:
     __slots__ = (
+        "_ahead",
+        "_ahead_bytes",
+        "_broken",
         "_clocks",
         "_complete",
         "_level",
@@ -100,6 +109,9 @@ class Replica:
 
     def __init__(self) -> None:
         self._raw = RawDoc(None, None, None)
+        self._ahead: list[bytes] = []  # what was put off
+        self._ahead_bytes: int = 0
+        self._broken: ReplicaBroken | None = None
         self._recent: list[bytes] = []
         self._recent_bytes = 0
         self._noted: int = 0
@@ -109,7 +121,10 @@ class Replica:
         self._level = self._state_vector = self._clocks = self._since = None
 
     def document(self) -> Doc[Any]:
-        """A view for reading. Writing to it would bypass the gate and the log."""
+        """A view of what is here now, for reading. Writing to it would bypass the gate and the log. Raises
+        ReplicaBroken.
+        """
+        self.settle()
         return Doc(doc=self._raw)
 
     def hold(self, encoding: bytes) -> None:
@@ -119,6 +134,7 @@ class Replica:
 
     def integrate(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
         """Apply updates in order. Raises ReplicaBroken; the replica is of no use after that."""
+        self.settle()
         if len(updates) <= _AT_ONCE:
             self._apply(updates)
         else:
@@ -127,8 +143,27 @@ class Replica:
         self._state_vector = self._level = self._clocks = None
         self.note(updates, recent_limit)
 
+    def put_off(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
+        """Integrate them when there are more, or before somebody looks; `ReplicaBroken` is raised then."""
+        self._ahead.extend(updates)
+        self._ahead_bytes += sum(map(len, updates))
+        self._state_vector = self._level = self._clocks = None
+        self.note(updates, recent_limit)
+        if len(self._ahead) >= _MANY_AHEAD or self._ahead_bytes >= _MUCH_AHEAD:
+            self.settle()
+
+    def settle(self) -> None:
+        """Integrate what was put off. Raises ReplicaBroken, again each time."""
+        if self._broken is not None:
+            raise self._broken
+        if self._ahead:
+            self._apply(self._ahead)
+            self._ahead = []
+            self._ahead_bytes = 0
+
     def integrate_some(self, updates: Sequence[bytes]) -> None:
         """Apply some of what is to be noted with `note` when all of it was. Raises as `integrate`."""
+        self.settle()
         self._apply(updates)
         self._state_vector = self._level = self._clocks = None
 
@@ -148,11 +183,13 @@ class Replica:
                 self._raw.apply_update(transaction, update)
             transaction.commit()
         except ValueError as error:
-            raise ReplicaBroken(f"An update of the log could not be read: {error}") from error
+            self._broken = ReplicaBroken(f"An update of the log could not be read: {error}")
+            raise self._broken from error
         except BaseException as error:
             if type(error).__name__ != _PANIC:
                 raise
-            raise ReplicaBroken("An update of the log made the document library fail.") from error
+            self._broken = ReplicaBroken("An update of the log made the document library fail.")
+            raise self._broken from error
         finally:
             transaction.drop()
 
@@ -225,7 +262,9 @@ class Replica:
         return encoded
 
     def state_vector(self) -> bytes:
+        """Raises ReplicaBroken."""
         if self._state_vector is None:
+            self.settle()
             transaction = self._raw.create_transaction()
             try:
                 self._state_vector = self._raw.get_state(transaction)
@@ -290,6 +329,7 @@ class Replica:
 
     def update_from(self, state_vector: bytes) -> bytes:
         """Raises ReplicaBroken."""
+        self.settle()
         transaction = self._raw.create_transaction()
         try:
             return self._raw.get_update(transaction, state_vector)

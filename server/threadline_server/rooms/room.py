@@ -121,7 +121,7 @@ class Room:
         return self.log.position
 
     def document(self) -> Doc[Any]:
-        """What the log holds, for reading; never to be written to."""
+        """What the log holds now, for reading; never to be written to. Raises ReplicaBroken."""
         return self.log.replica.document()
 
     async def catch_up(self) -> None:
@@ -534,6 +534,9 @@ class Room:
 
     def sweep(self) -> None:
         """What is due every few seconds."""
+        self.log.settle()
+        if self.closed is not None:
+            return
         if self.presence.expire():
             self.mark_dirty()
         for seat in tuple(self._gapped):

@@ -5,9 +5,9 @@ The gate is ahead of the replica by what the log has not taken; the replica is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from threadline.actors import Actor
 from threadline.errors import ProtocolError, StoreError
@@ -63,6 +63,11 @@ class LogOwner(Protocol):
         """Less is not durable than before."""
 
 
+_Calls: TypeAlias = tuple[
+    Callable[[Append, Position], None], Callable[[Append], None], Callable[[Append, AppendRefused], None]
+]
+
+
 class _Nobody:
     """In the place of a room that is closed."""
 
@@ -93,6 +98,7 @@ class RoomLog:
     """
 
     __slots__ = (
+        "_calls",
         "_due",
         "_owner",
         "arrivals",
@@ -131,6 +137,7 @@ class RoomLog:
         self.tail = Tail()
         self.integration: Integration | None = None
         self._due: list[LoggedTurn] = []
+        self._calls: _Calls | None = None  # made once, with the first turn: each costs as much as an entry
         self.arrivals = Arrivals(loaded.position, host.options.max_early_turns)
         self.lineage = loaded.lineage
         self.replica = loaded.replica
@@ -163,6 +170,7 @@ class RoomLog:
         for the cycle collector to come by, with the document, which may be after hours.
         """
         self._owner = _Nobody()
+        self._calls = None
 
     @property
     def position(self) -> Position:
@@ -249,7 +257,9 @@ class RoomLog:
             return None
         draft = self.tail.next_draft()
         turn = Turn(self.host.backplane.node, self.epoch, tuple(draft.entries))
-        outgoing = Outgoing(self.name, self.lineage, turn, self._taken, self._durable, self._refused, draft)
+        if self._calls is None:
+            self._calls = (self._taken, self._durable, self._refused)
+        outgoing = Outgoing(self.name, self.lineage, turn, *self._calls, draft)
         self.tail.send(outgoing)
         return outgoing
 
@@ -287,15 +297,21 @@ class RoomLog:
         if logged.position <= self.arrivals.position:
             return
         try:
-            for turn in self.arrivals.offer(logged):
-                if turn.turn.epoch != self.epoch:
-                    self._let_trust(turn)  # before the replica has it: the gate reads it strictly
-                if self.integration is None:
-                    self._apply(turn)
-                else:
-                    self._due.append(turn)
+            if self.arrivals.is_next(logged):
+                self._arrived(logged)
+            else:
+                for turn in self.arrivals.offer(logged):
+                    self._arrived(turn)
         except (StoreError, ProtocolError, TooFarAhead) as error:
             self.fail(error)
+
+    def _arrived(self, logged: LoggedTurn) -> None:
+        if logged.turn.epoch != self.epoch:
+            self._let_trust(logged)  # before the replica has it: the gate reads it strictly
+        if self.integration is None:
+            self._apply(logged)
+        else:
+            self._due.append(logged)
 
     def fail(self, error: Exception) -> None:
         """Nothing more is applied."""
@@ -310,8 +326,15 @@ class RoomLog:
             self.integration.take_turn(perf_counter_ns() + self.host.turns.at_once_ns)
             return
         updates = [entry.update for entry in turn.entries]
-        self.replica.integrate(updates, self.host.options.recent_bytes)
+        self.replica.put_off(updates, self.host.options.recent_bytes)
         self._applied(turn, updates)
+
+    def settle(self) -> None:
+        """Let the replica integrate what it has put off."""
+        try:
+            self.replica.settle()
+        except StoreError as error:
+            self.fail(error)
 
     def finish_integration(self) -> None:
         """At once, for who has to see all that the log has."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from threadline.actors import Actor, Role
 from threadline.protocol.close_codes import REPLICA_REJECTED, CloseCode
-from threadline_server.rooms.member import Member
+from threadline_server.rooms.member import Encoder, Member
 from threadline_server.rooms.replica import Replica
 
 NOT_SYNCED = b""
@@ -17,7 +19,7 @@ _MAX_EXPECTED = 16
 
 
 class Seat:
-    """A contributor: a member, and how far it is along.
+    """A contributor: a member, and how far it is along. `encoder` and `write` are the member's.
 
     behind:    the state vector it has reached, None while it keeps up
     mark:      the replica's mark at that moment
@@ -27,10 +29,12 @@ class Seat:
     asked_s:   when it was last asked for what is missing
     """
 
-    __slots__ = ("asked_s", "behind", "expected", "mark", "member", "owed", "unsaved")
+    __slots__ = ("asked_s", "behind", "encoder", "expected", "mark", "member", "owed", "unsaved", "write")
 
     def __init__(self, member: Member) -> None:
         self.member = member
+        self.encoder: Encoder = member.encoder
+        self.write: Callable[[bytes], None] = member.write
         self.behind: bytes | None = NOT_SYNCED
         self.mark: int = NO_MARK
         self.unsaved = 0

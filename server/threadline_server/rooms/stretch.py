@@ -7,6 +7,8 @@ they are joined before the log and the members get them, and cost one item to re
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from threadline.protocol.varint import encode_uint
 from threadline_server.backplane.base import ClockRange, Entry
 from threadline_server.rooms.verdict import Verdict
@@ -17,6 +19,7 @@ MAX_BYTES = 16 * 1024
 _NO_DELETES = b"\x00"
 
 
+@mypyc_attr(acyclic=True)
 class Stretch:
     """Begins with a verdict that has a `text_at`. `entry` may be asked for at any time, and is kept until the
     stretch grows.

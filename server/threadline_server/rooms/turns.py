@@ -92,6 +92,7 @@ class Turns:
     at_once_ns:    what takes longer than this goes on in line
     slice_ns:      what one has of the loop at a time, where others wait
     long_slice_ns: where nobody does
+    flush_by_ns:   when the sockets that are still to be read wait until what was made of others is flushed
     """
 
     __slots__ = (
@@ -106,6 +107,8 @@ class Turns:
         "at_once_ns",
         "deferred_total",
         "door",
+        "flush",
+        "flush_by_ns",
         "long_slice_ns",
         "serving",
         "slice_ns",
@@ -117,6 +120,8 @@ class Turns:
         self.at_once_ns: int = 1_000_000
         self.slice_ns: int = 100_000
         self.long_slice_ns: int = 4_000_000
+        self.flush_by_ns: int = FOR_EVER
+        self.flush: Callable[[], None] | None = None
         self.deferred_total = 0
         self._accounts: dict[str, Account] = {}
         self._many = _MANY_ACCOUNTS
@@ -164,6 +169,11 @@ class Turns:
                 self._fair_before_ns = self._fair_until_ns
             self._fair_until_ns = now_ns + _RECENT_NS
             self._fair_work = True
+
+    def flush_late(self, now_ns: int) -> None:
+        """To be called between the sockets of a turn of the loop."""
+        if now_ns > self.flush_by_ns and not self.serving and self.flush is not None:
+            self.flush()
 
     def note(self, account: Account, cost_ns: int) -> None:
         """For work of about that cost, which is done by others."""

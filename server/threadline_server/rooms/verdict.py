@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from mypy_extensions import mypyc_attr
+
 from threadline_server.backplane.base import ClockRange
 from threadline_server.rooms.update_writer import Parts
 
@@ -19,6 +21,7 @@ Maps: TypeAlias = Mapping[str, Sequence[tuple[int, int]]]
 NO_MAPS: Final[Maps] = {}
 
 
+@mypyc_attr(acyclic=True)
 class Verdict:
     """What to do with an update.
 

@@ -33,7 +33,6 @@ from threadline_server.backplane.embedded.mover import Mover
 from threadline_server.backplane.embedded.schema import row_of
 from threadline_server.backplane.embedded.syncer import Waiting
 from threadline_server.backplane.feeds import Feeds
-from threadline_server.backplane.turn_bytes import encode_turn
 
 RETRY_S = 0.25
 MAX_TURNS_PER_COMMIT = 512
@@ -168,7 +167,7 @@ class Appender:
     def _place(self, append: Append, head: Head) -> bool:
         """Give `append` a place, or its refusal; False when it has to wait until this batch is written."""
         down = self._down.get(append) if self._down else None
-        turn = encode_turn(append.turn, append.document) if down is None else down.reference
+        turn = head.encode(append.turn) if down is None else down.reference
         turn_hash = hash_of(turn) if down is None else down.turn_hash
         refusal = self._leases.check(append.fence) or head.refusal(append)
         repeated = head.repeats(turn_hash)
@@ -213,8 +212,8 @@ class Appender:
             return False
         self._in_hand = []
         self.error = None
-        for placed, (row, turn) in zip(taken, rows, strict=True):
-            self._mover.add(placed.head.document, row, turn)
+        for placed, row in zip(taken, rows, strict=True):
+            self._mover.add(placed.head.document, row)
         self._announce(taken, written)
         return True
 
@@ -241,8 +240,10 @@ class Appender:
             append.on_taken(append, position)
         except Exception as error:  # noqa: BLE001
             self._report(error)
-        if append.document in self._feeds:
-            self._tell(self._feeds.deliver, append.document, LoggedTurn(position, append.turn))
+        try:
+            self._feeds.deliver(append.document, LoggedTurn(position, append.turn))
+        except Exception as error:  # noqa: BLE001
+            self._report(error)
 
     def _tell(self, callback: Callable[[*Args], None], *args: *Args) -> None:
         """Call back; what a callback raises is its owner's fault and stops nobody else's turn."""

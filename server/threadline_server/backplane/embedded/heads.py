@@ -13,8 +13,10 @@ from threadline_server.backplane.base import (
     DocumentName,
     Position,
     StaleRange,
+    Turn,
     WrongLineage,
 )
+from threadline_server.backplane.turn_bytes import TurnEncoder
 
 MAX_HEADS = 20_000
 
@@ -36,6 +38,7 @@ class Head:
     position: of the last turn that was given a place, committed or about to be
     clocks:   per client id, where the next struct must begin
     last:     hash and position of the last turn, to know a retry by
+    encoder:  made with the first turn
     """
 
     document: DocumentName
@@ -44,6 +47,12 @@ class Head:
     position: int
     clocks: dict[int, int]
     last: tuple[int, int] = field(default=(0, 0))
+    encoder: TurnEncoder | None = None
+
+    def encode(self, turn: Turn) -> bytes:
+        if self.encoder is None:
+            self.encoder = TurnEncoder(self.document)
+        return self.encoder.encode(turn)
 
     def repeats(self, turn_hash: int) -> Position | None:
         """The position of the last turn when it is this one again."""

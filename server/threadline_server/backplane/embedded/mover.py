@@ -74,15 +74,15 @@ class Mover:
         self._leaving: Segment | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def add(self, document: DocumentName, row: int, turn: bytes) -> None:
+    def add(self, document: DocumentName, row: Row) -> None:
         """It was taken."""
         rows = self._pending.get(document)
         if rows is None:
-            self._pending[document] = [(row, turn)]
+            self._pending[document] = [row]
         else:
-            rows.append((row, turn))
+            rows.append(row)
         self.turns += 1
-        self.size += len(turn)
+        self.size += len(row[1])
 
     @property
     def full(self) -> bool:
