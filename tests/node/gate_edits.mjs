@@ -139,6 +139,13 @@ export const KINDS = {
   xml: (random, doc) => xmlEdit(random, doc.getXmlFragment('x')),
   nested: (random, doc) => random.chance(0.5) ? mapEdit(random, doc.getMap('m'), 0) : arrayEdit(random, doc.getArray('a'), 0),
   keys: (random, doc) => doc.getMap('m').set(random.pick(['a', 'b']), random.chance(0.4) ? newType(random, 0) : random.below(100)),
+  fields: (random, doc) => {
+    const key = random.pick(['a', 'b'])
+    if (!(doc.getMap('m').get(key) instanceof Y.Map) || random.chance(0.1)) doc.getMap('m').set(key, new Y.Map())
+    const map = doc.getMap('m').get(key)
+    for (let n = 1 + random.below(4); n > 0; n--) map.set(random.pick(['a', 'b', 'status']), random.chance(0.1) ? newType(random, 1) : random.below(100))
+    if (random.chance(0.1)) map.delete('a')
+  },
   mixed: (random, doc) => {
     const root = random.pick(['t', 'm', 'a', 'x'])
     if (root === 't') richEdit(random, doc.getText('t'))

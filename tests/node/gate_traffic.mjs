@@ -1,13 +1,13 @@
 // Honest traffic for the gate: `node gate_traffic.mjs SCENARIO FIRST_SEED CASES`.
 //
-// For each case one line on stdout, {seed, messages: [[user, whole, update]], view, order}; then one line is read from
+// For each case one line on stdout, {seed, messages: [[user, whole, update]], view, order, places}; then one line is read from
 // stdin, {stored: [update], snapshot: update}, and a fresh Yjs document made of either must say the same as the
 // server's did. Updates are base64. The last line is {done: CASES}.
 import * as Y from 'yjs'
 import readline from 'node:readline'
 import { Random } from './random.mjs'
 import { KINDS } from './gate_edits.mjs'
-import { order, view } from './gate_view.mjs'
+import { order, places, view } from './gate_view.mjs'
 
 const b64 = (bytes) => Buffer.from(bytes).toString('base64')
 
@@ -86,6 +86,7 @@ const SCENARIOS = {
   xml: { kind: 'xml', undo: true },
   nested: { kind: 'nested', undo: true },
   keys: { kind: 'keys' },
+  fields: { kind: 'fields', offline: 0.15, reload: 0.3, stale: true },
   contests: { kind: 'keys', offline: 0.15, reload: 0.5, stale: true },
   offline: { kind: 'mixed', offline: 0.12, reload: 0.6 },
   stale: { kind: 'mixed', offline: 0.1, stale: true, undo: true },
@@ -169,7 +170,7 @@ const main = async () => {
   const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]()
   for (let seed = first; seed < first + cases; seed++) {
     const { server, said } = scenario in large ? runLarge(scenario, seed) : run(scenario, seed)
-    const line = { seed, messages: server.messages, view: JSON.parse(said), order: order(server.doc.getText('t')) }
+    const line = { seed, messages: server.messages, view: JSON.parse(said), order: order(server.doc.getText('t')), places: places(server.doc) }
     process.stdout.write(JSON.stringify(line) + '\n')
     const answer = await answers.next()
     if (answer.done) return

@@ -49,6 +49,21 @@ export const view = (doc) => ({
   x: xml(doc.getXmlFragment('x'))
 })
 
+// Every item that is not collected: [client, clock, length, what it is in, its key or null, deleted].
+export const places = (doc) => {
+  const roots = new Map([...doc.share].map(([name, type]) => [type, name]))
+  const items = []
+  for (const [client, structs] of doc.store.clients) {
+    for (const item of structs) {
+      if (!(item instanceof Y.Item)) continue
+      const around = item.parent._item
+      const within = around === null ? roots.get(item.parent) : [around.id.client, around.id.clock]
+      items.push([client, item.id.clock, item.length, within, item.parentSub, item.deleted])
+    }
+  }
+  return items
+}
+
 // The items of a list in their order, deleted ones too: [client, clock, length], neighbours joined.
 export const order = (type) => {
   const items = []

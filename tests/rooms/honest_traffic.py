@@ -16,6 +16,7 @@ from tests.rooms.said import document_of, said
 
 from threadline.actors import Actor, Role
 from threadline_server.rooms.gate import Gate
+from threadline_server.rooms.item_index import GONE, KIND_MASK, NO_KEY
 
 NODE = Path(__file__).parent.parent / "node"
 
@@ -25,12 +26,17 @@ def fuzz_cases(default: int) -> int:
     return int(os.environ.get("THREADLINE_FUZZ_CASES", default))
 
 
+Place = tuple[int, int, int, str | list[int], str | None, bool]
+"""Client id, clock and length of an item; the root or the item that it is in; its key; whether it is deleted."""
+
+
 @dataclass
 class Case:
     seed: int
     messages: list[tuple[str, bool, bytes]]
     view: dict[str, object]
     order: list[list[int]]
+    places: list[Place]
 
 
 @dataclass
@@ -74,7 +80,7 @@ class Traffic:
                 return
             assert "failed" not in line, line
             messages = [(user, whole, base64.b64decode(update)) for user, whole, update in line["messages"]]
-            yield Case(line["seed"], messages, line["view"], line["order"])
+            yield Case(line["seed"], messages, line["view"], line["order"], line["places"])
         raise AssertionError("node ended early")
 
     def answer(self, stored: list[bytes], snapshot: bytes) -> None:
@@ -105,7 +111,30 @@ def assert_alike(case: Case, passed: Passed) -> bytes:
     snapshot = live.get_update()
     assert said(document_of(snapshot)) == case.view, case.seed
     assert passed.gate.list_order("t") == case.order, case.seed
+    for place in case.places:
+        assert_placed(passed.gate, place, case.seed)
     return snapshot
+
+
+def assert_placed(gate: Gate, place: Place, seed: int) -> None:
+    """The index has each unit of an item where Yjs has it, and as deleted only where Yjs does."""
+    client, first, length, within, key, deleted = place
+    index = gate._made().index
+    runs = index.by_id[client]
+    for clock in range(first, first + length):
+        row = runs.row_at(clock)
+        if runs.metas[row] & KIND_MASK == GONE:
+            assert deleted, (seed, place)
+            continue
+        type_id = runs.parents[row]
+        if index.is_root(type_id):
+            assert index.root_name(type_id) == within, (seed, place)
+        else:
+            around = index.clients[index.type_clients[type_id]].client
+            assert [around, index.type_clocks[type_id]] == within, (seed, place)
+        key_id = index.key_at(runs, row, clock)
+        assert (None if key_id == NO_KEY else index.keys.text(key_id)) == key, (seed, place)
+        assert deleted or not runs.is_dead(clock), (seed, place)
 
 
 def assert_remembered(passed: Passed, snapshot: bytes, rules: OpenRules) -> None:

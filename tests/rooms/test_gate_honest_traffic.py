@@ -14,6 +14,7 @@ SCENARIOS = (
     "xml",
     "nested",
     "keys",
+    "fields",
     "offline",
     "stale",
     "tabs",
