@@ -26,6 +26,7 @@ ATTACKS: dict[str, Attack] = {
     **{name: partial(forgeries.forge, acts=acts) for name, acts in forgeries.FORGERIES.items()},
     "a viewer's writing": forgeries.write_as_viewer,
     "forged client id": forgeries.forge_client_id,
+    "forged through a replaced value": forgeries.forge_through_a_replaced_value,
     "gapped": broken_updates.gapped,
     "replayed": broken_updates.replayed,
     "truncated": broken_updates.truncated,

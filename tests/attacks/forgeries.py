@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pycrdt import Array, Map, Text
+from tests.attacks.broken_updates import attic
 from tests.attacks.mark import VIEWER, Mark, must_be_declined, must_end
 from tests.hostile import updates
 from tests.raw_device import RawDevice
+from tests.rooms import forged
 
 from threadline.ids import new_entry_id
+from threadline_server.rooms.update_reader import MAP, TEXT
 
 Act = Callable[[RawDevice, Mark], None]
 
@@ -118,6 +121,26 @@ async def forge(mark: Mark, acts: tuple[Act, ...]) -> None:
             act(eve, mark)
             await eve.flush()
             await must_end(eve)
+
+
+async def forge_through_a_replaced_value(mark: Mark) -> None:
+    """The role of a message is given again and something else behind it; then the first role is replaced once
+    more, which says no key.
+    """
+    async with mark.member(session=attic()) as eve:
+        client = eve.doc.client_id
+        structs = (
+            forged.made_type(MAP, parent="messages", key=own(mark)),
+            forged.value("user", parent=(client, 0), key="role"),
+            forged.value("user", origin=(client, 1)),
+            forged.value("complete", parent=(client, 0), key="status"),
+            forged.made_type(TEXT, parent=(client, 0), key="text"),
+        )
+        await eve.send_update(forged.update(forged.section(client, 0, *structs)))
+        await eve.until_saved()
+        assistant = forged.value("assistant", origin=(client, 1))
+        await eve.send_update(forged.update(forged.section(client, len(structs), assistant)))
+        await must_end(eve)
 
 
 async def write_as_viewer(mark: Mark) -> None:

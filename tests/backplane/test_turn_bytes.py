@@ -10,6 +10,7 @@ from threadline_server.backplane.base import ClockRange, Entry, NodeId, Turn
 from threadline_server.backplane.turn_bytes import (
     CHECK_BYTES,
     DamagedTurn,
+    TurnEncoder,
     advance,
     decode_clocks,
     decode_turn,
@@ -30,6 +31,16 @@ turns = st.builds(Turn, st.text().map(NodeId), st.text(), st.lists(entries).map(
 @given(turns)
 def test_a_turn_comes_back_as_it_was(turn: Turn) -> None:
     assert decode_turn(encode_turn(turn, "trip"), "trip") == turn
+
+
+@given(st.lists(turns, max_size=6))
+def test_an_encoder_writes_each_turn_of_a_document_as_if_it_were_the_only_one(some: list[Turn]) -> None:
+    encoder = TurnEncoder("trip")
+    for turn in (*some, *some):
+        for entry in turn.entries:
+            one = Turn(turn.node, turn.epoch, (entry,))
+            assert encoder.encode(one) == encode_turn(one, "trip")
+        assert encoder.encode(turn) == encode_turn(turn, "trip")
 
 
 @given(st.binary(max_size=80))

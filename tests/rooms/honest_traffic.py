@@ -27,7 +27,7 @@ def fuzz_cases(default: int) -> int:
 
 
 Place = tuple[int, int, int, str | list[int], str | None, bool]
-"""Client id, clock and length of an item; the root or the item that it is in; its key; whether it is deleted."""
+"""Client id, clock, length; the root or the item that it is in; its key; whether it is deleted."""
 
 
 @dataclass
