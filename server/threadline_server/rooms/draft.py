@@ -84,11 +84,11 @@ class Draft:
 
 
 class Outgoing(Append):
-    """A draft on its way through the log. `handed_s` is when it was handed over, 0 where nobody asks;
-    `trace` has more of its times where traces are kept.
+    """A draft on its way through the log, which has `taken` it or not yet. `handed_s` is when it was handed
+    over, 0 where nobody asks; `trace` has more of its times where traces are kept.
     """
 
-    __slots__ = ("draft", "handed_s", "trace")
+    __slots__ = ("draft", "handed_s", "taken", "trace")
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class Outgoing(Append):
         super().__init__(document, lineage, turn, on_taken, on_durable, on_refused, draft.fence)
         self.draft: Draft = draft
         self.handed_s: float = 0.0
+        self.taken: bool = False
         self.trace: TurnTrace | None = None
 
     @property

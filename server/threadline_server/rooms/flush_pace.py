@@ -1,11 +1,11 @@
 """Whether the loop rests between flushes, so that more is done at a time.
 
 A turn of the loop has a price of its own, whatever it brings: a wake-up, a write to the log, code and data
-that the caches have lost meanwhile. With one or two updates to a turn that is a fifth of what an update
-costs. Where many rooms make thousands of turns a second, the loop therefore rests a moment when nothing is
-left to be done, and what comes in the meantime is done together. Otherwise nothing waits: not what a single
-room makes, whose next turn may be the answer to the last one, and not for turns whose senders wait for an
-acknowledgement, which would be late.
+that the caches have lost meanwhile. With one or two updates to a turn that is a third of what an update
+costs. Where many rooms make thousands of turns a second, the loop therefore rests for a millisecond when
+nothing is left to be done, and what comes in the meantime is done together.
+Otherwise nothing waits: not what a single room makes, whose next turn may be the answer to the last one, and
+not where a turn is still on its way, to the log or to be acknowledged, which would be late.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WINDOW_S = 0.02
 
 
 class FlushPace:
-    """rests: the loop is to rest for `REST_S` after a flush, as of what was handed to the log lately."""
+    """rests: the loop is to rest for `REST_S` when it is idle, as of what the log took lately."""
 
     __slots__ = ("_now_s", "_rooms", "_since_s", "_turns", "rests")
 
@@ -31,7 +31,7 @@ class FlushPace:
         self._since_s = now_s()
 
     def note(self, rooms: Collection[Hashable]) -> None:
-        """A turn of each of these was handed to the log in one flush, and nobody waits to be told of it."""
+        """A turn of each of these was taken in one flush, and nobody waits to be told that it is durable."""
         self._rooms.update(rooms)
         self._turns += len(rooms)
         passed_s = self._now_s() - self._since_s

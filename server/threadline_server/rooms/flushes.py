@@ -87,8 +87,8 @@ class Flushes:
         self._flush(rooms)
 
     def _rest(self) -> None:
-        """The loop itself waits: nothing else keeps it from looking at the sockets one by one. What the last
-        flush wrote is sent by now, and what came meanwhile is flushed first.
+        """The loop itself waits: nothing else keeps it from looking at each socket as soon as it has
+        something. What came since the last flush is flushed first.
         """
         self._resting = False
         if not self._dirty:
@@ -104,6 +104,7 @@ class Flushes:
         if appends:
             self._note(appends)
             self._host.backplane.append(appends)
+            self._pace.note([each.document for each in appends if each.taken and not each.awaited])
         for room in rooms:
             room.presence.flush(room.seats.values())
 
@@ -111,7 +112,6 @@ class Flushes:
         host = self._host
         host.counts.flushes += 1
         host.timings.flush_turns.observe(len(appends))
-        self._pace.note([outgoing.document for outgoing in appends if not outgoing.awaited])
         appends[0].handed_s = host.now_s()
         if host.tracing is not None:
             appends[0].trace = TurnTrace(host.tracing)

@@ -267,6 +267,7 @@ class RoomLog:
 
     def _taken(self, append: Append, position: Position) -> None:
         assert isinstance(append, Outgoing)
+        append.taken = True
         if append.handed_s:
             self.host.timings.append_seconds.observe(self.host.now_s() - append.handed_s)
             if append.trace is not None:

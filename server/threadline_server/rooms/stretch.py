@@ -75,8 +75,10 @@ class Stretch:
     def entry(self) -> Entry:
         entry = self._entry
         if entry is None:
-            clocks = ClockRange(self._client, self._start, self._end)
-            entry = self._entry = Entry(self._user, self._role, (clocks,), self._update(), self._at_ms)
+            ranges = self._first.ranges
+            if self._texts:
+                ranges = (ClockRange(self._client, self._start, self._end),)
+            entry = self._entry = Entry(self._user, self._role, ranges, self._update(), self._at_ms)
         return entry
 
     def _update(self) -> bytes:

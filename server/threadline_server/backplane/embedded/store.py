@@ -59,7 +59,7 @@ from threadline_server.backplane.objects import DirectoryObjects, blob_key, sess
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
-UPKEEP_S = 1.0
+UPKEEP_S = 2.0
 ACTIVITY_EVERY_S = 5.0
 """How often the activity of a session that stays active is written, and at the end: a quarter of a
 millisecond each time."""
