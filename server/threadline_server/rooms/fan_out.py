@@ -73,9 +73,9 @@ def broadcast(seats: Iterable[Seat], frame: Callable[[Encoder], bytes]) -> None:
     for seat in seats:
         if seat.behind is not None:
             continue
-        encoder = seat.member.encoder
+        encoder = seat.encoder
         data = framed.get(encoder)
         if data is None:
             data = framed[encoder] = frame(encoder)
         if data:
-            seat.member.write(data)
+            seat.write(data)

@@ -467,7 +467,7 @@ class Room:
             return
         seat.asked_s = now_s
         seat.expect(counted=False)
-        seat.member.write(seat.member.encoder.step1(self.log.replica.state_vector()))
+        seat.write(seat.encoder.step1(self.log.replica.state_vector()))
 
     def overfull(self, contributor: Contributor) -> bool:
         """Hold who writes while the store is behind; send it away when that was not enough."""

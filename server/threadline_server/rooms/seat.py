@@ -54,21 +54,21 @@ class Seat:
     def acknowledge(self, count: int) -> None:
         if self.behind is not None and self.member.congested:
             self.unsaved += count
-        elif data := self.member.encoder.saved(count):
-            self.member.write(data)
+        elif data := self.encoder.saved(count):
+            self.write(data)
 
     def decline(self, *, whole: bool) -> bool:
         """A viewer reads on, as with other servers: stock clients let people type into what they read."""
         if self.actor.role is not Role.VIEWER:
             return False
         self.settle(whole=whole, gap=False)
-        if not self.member.congested and (refused := self.member.encoder.refused()):
-            self.member.write(refused)
+        if not self.member.congested and (refused := self.encoder.refused()):
+            self.write(refused)
         return True
 
     def end(self, close: CloseCode, detail: str = "") -> None:
-        if close is REPLICA_REJECTED and (refused := self.member.encoder.refused()):
-            self.member.write(refused)
+        if close is REPLICA_REJECTED and (refused := self.encoder.refused()):
+            self.write(refused)
         self.member.close_document(close.code, close.reason(detail))
 
     def hold(self, held: bool) -> None:
@@ -94,4 +94,4 @@ class Seat:
         if whole:
             worth += self.owed
             self.owed = 0
-        return worth if self.member.encoder.acknowledges else 0
+        return worth if self.encoder.acknowledges else 0
