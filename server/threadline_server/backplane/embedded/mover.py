@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import anyio.to_thread
@@ -46,6 +46,46 @@ _NO_DOCUMENT = 1 << POSITION_BITS
 _Write = Callable[..., Awaitable[None]]
 
 
+class _Pile:
+    """The turns of a document that are not moved yet, one at least, and their bytes."""
+
+    __slots__ = ("rows", "size")
+
+    def __init__(self, row: Row) -> None:
+        self.rows: list[Row] = [row]
+        self.size: int = len(row[1])
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        self.size += len(row[1])
+
+    def first(self, most: int, most_bytes: int) -> tuple[int, int]:
+        """How many of the first turns, and bytes, one at least."""
+        if len(self.rows) <= most and self.size <= most_bytes:
+            return len(self.rows), self.size
+        count = size = 0
+        while count < min(most, len(self.rows)) and size < most_bytes:
+            size += len(self.rows[count][1])
+            count += 1
+        return count, size
+
+
+class _Part:
+    """What one transaction moves: of some documents so many of the first turns, and bytes."""
+
+    __slots__ = ("of", "rows", "size")
+
+    def __init__(self) -> None:
+        self.of: list[tuple[DocumentName, int, int]] = []
+        self.rows: list[Row] = []
+        self.size: int = 0
+
+    def add(self, document: DocumentName, pile: _Pile, count: int, size: int) -> None:
+        self.of.append((document, count, size))
+        self.rows.extend(pile.rows if count == len(pile.rows) else pile.rows[:count])
+        self.size += size
+
+
 class Mover:
     """turns, size: of what is not in the table yet, the latter in bytes
     error:       why the last move failed; None once one succeeded
@@ -70,17 +110,17 @@ class Mover:
         self._journal = journal
         self._durable = durable
         self._on_moved = on_moved
-        self._pending: dict[DocumentName, list[Row]] = {}  # never an empty list
+        self._pending: dict[DocumentName, _Pile] = {}
         self._leaving: Segment | None = None
         self._one_at_a_time = asyncio.Lock()
 
     def add(self, document: DocumentName, row: Row) -> None:
         """It was taken."""
-        rows = self._pending.get(document)
-        if rows is None:
-            self._pending[document] = [row]
+        pile = self._pending.get(document)
+        if pile is None:
+            self._pending[document] = _Pile(row)
         else:
-            rows.append(row)
+            pile.add(row)
         self.turns += 1
         self.size += len(row[1])
 
@@ -93,9 +133,11 @@ class Mover:
         if document not in self._pending:
             return
         async with self._one_at_a_time:
-            rows = list(self._pending.get(document, ()))
-            if rows:
-                await self._write(self._connections.write, {document: rows})
+            pile = self._pending.get(document)
+            if pile is not None:
+                part = _Part()
+                part.add(document, pile, len(pile.rows), pile.size)
+                await self._write(self._connections.write, part)
 
     async def move(self) -> None:
         """What was taken before is in the table afterwards. Raises StoreError."""
@@ -106,54 +148,53 @@ class Mover:
         while order:
             async with self._one_at_a_time:
                 part = self._next_part(order)
-                if part:
+                if part.rows:
                     await self._write(write, part)
 
     def _first_row(self, document: DocumentName) -> int:
-        return self._pending[document][0][0]
+        return self._pending[document].rows[0][0]
 
-    def _next_part(self, order: list[DocumentName]) -> dict[DocumentName, list[Row]]:
+    def _next_part(self, order: list[DocumentName]) -> _Part:
         """What one transaction moves, from the end of `order`: few turns, since others may wait meanwhile;
         more when many wait.
         """
-        part: dict[DocumentName, list[Row]] = {}
-        room = max(_TURNS_AT_ONCE, self.turns // _SHARE_AT_ONCE)
-        size = 0
-        while order and room > 0 and size < _BYTES_AT_ONCE:
-            rows = self._pending.get(order[-1])
-            if rows is None:  # somebody settled it
+        part = _Part()
+        most = max(_TURNS_AT_ONCE, self.turns // _SHARE_AT_ONCE)
+        while order and len(part.rows) < most and part.size < _BYTES_AT_ONCE:
+            pile = self._pending.get(order[-1])
+            if pile is None:  # somebody settled it
                 order.pop()
                 continue
-            some = _some_of(rows, room, _BYTES_AT_ONCE - size)
-            part[order[-1]] = some
-            room -= len(some)
-            size += _bytes_of(some)
-            if len(some) < len(rows):
+            count, size = pile.first(most - len(part.rows), _BYTES_AT_ONCE - part.size)
+            part.add(order[-1], pile, count, size)
+            if count < len(pile.rows):
                 break
             order.pop()
         return part
 
-    async def _write(self, write: _Write, part: Mapping[DocumentName, list[Row]]) -> None:
+    async def _write(self, write: _Write, part: _Part) -> None:
         try:
-            await write(log.move_turns, [row for rows in part.values() for row in rows])
+            await write(log.move_turns, part.rows)
         except StoreError as error:
             self.error = error
             raise
         self.error = None
         was_full = self.full
-        for document, rows in part.items():
-            self._forget(document, rows)
+        for document, count, size in part.of:
+            self._forget(document, count, size)
+        self.turns -= len(part.rows)
+        self.size -= part.size
         if was_full and not self.full:
             self._on_moved()
 
-    def _forget(self, document: DocumentName, moved: list[Row]) -> None:
-        """More may have come behind them."""
-        rows = self._pending[document]
-        del rows[: len(moved)]
-        if not rows:
+    def _forget(self, document: DocumentName, count: int, size: int) -> None:
+        """They were moved. More may have come behind them."""
+        pile = self._pending[document]
+        if count == len(pile.rows):
             del self._pending[document]
-        self.turns -= len(moved)
-        self.size -= _bytes_of(moved)
+        else:
+            del pile.rows[:count]
+            pile.size -= size
 
     async def keep_up(self) -> None:
         """Move what there is, and go on in the other file where this one is long. Raises StoreError."""
@@ -181,22 +222,6 @@ class Mover:
         await _clear(segment)
         self._journal.reuse(segment)
         self._leaving = None
-
-
-def _bytes_of(rows: Sequence[Row]) -> int:
-    return sum([len(turn) for _, turn in rows])
-
-
-def _some_of(rows: list[Row], most: int, most_bytes: int) -> list[Row]:
-    """The first of them, one at least."""
-    some = rows[:most]
-    if _bytes_of(some) <= most_bytes:
-        return some
-    count = size = 0
-    while size < most_bytes:
-        size += len(some[count][1])
-        count += 1
-    return some[:count]
 
 
 async def _clear(segment: Segment) -> None:
