@@ -39,6 +39,7 @@ class Head:
     clocks:   per client id, where the next struct must begin
     last:     hash and position of the last turn, to know a retry by
     encoder:  made with the first turn
+    used:     since somebody looked which heads to forget
     """
 
     document: DocumentName
@@ -48,6 +49,7 @@ class Head:
     clocks: dict[int, int]
     last: tuple[int, int] = field(default=(0, 0))
     encoder: TurnEncoder | None = None
+    used: bool = True
 
     def encode(self, turn: Turn) -> bytes:
         if self.encoder is None:
@@ -93,7 +95,10 @@ class Head:
 
 
 class Heads:
-    """The heads of the documents used last. One that was forgotten is read from the store again."""
+    """The heads of documents used lately. One that was forgotten is read from the store again.
+
+    Which to forget is found by going around: the first that was not used since it was last looked at.
+    """
 
     def __init__(self, limit: int = MAX_HEADS) -> None:
         self._limit = limit
@@ -103,10 +108,13 @@ class Heads:
     def __len__(self) -> int:
         return len(self._heads)
 
+    def __contains__(self, document: object) -> bool:
+        return document in self._heads
+
     def get(self, document: DocumentName) -> Head | None:
         head = self._heads.get(document)
         if head is not None:
-            self._heads.move_to_end(document)
+            head.used = True
         return head
 
     def add(self, head: Head) -> Head:
@@ -120,8 +128,12 @@ class Heads:
 
     def trim(self) -> None:
         """Forget what is over the limit. Only while no append is between its place and its commit."""
-        while len(self._heads) > self._limit:
-            self._heads.popitem(last=False)
+        heads = self._heads
+        while len(heads) > self._limit:
+            document, head = heads.popitem(last=False)
+            if head.used:
+                head.used = False
+                heads[document] = head
         if len(self._sessions) > 2 * self._limit:
             self._sessions = {head.session.id: head.session for head in self._heads.values()}
 
