@@ -152,12 +152,13 @@ class BlobNotFound(StoreError):
     code = "blob_not_found"
 
 
+@mypyc_attr(acyclic=True)
 class Append:
     """One turn on its way into the log, with what to call as it gets there (on the event loop, must not
     raise).
 
     Exactly one of these sequences happens: taken then durable; or refused. A store that is away delays; it
-    never refuses for being away.
+    never refuses for being away. Whoever has it lets go of it then, so it need not be looked for in cycles.
     """
 
     __slots__ = ("document", "fence", "lineage", "on_durable", "on_refused", "on_taken", "turn")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mypy_extensions import mypyc_attr
+
 from threadline.actors import Actor
 from threadline_server.backplane.base import (
     Append,
@@ -21,13 +23,16 @@ from threadline_server.rooms.update_writer import Parts
 from threadline_server.rooms.verdict import NOTHING_CREATED, Created, Verdict
 
 
+@mypyc_attr(acyclic=True)
 class Draft:
     """One turn in the making. `senders[i]` brought `entries[i]`, None for the server itself. What a sender
     typed without anything in between is one entry.
 
     `acknowledgements` counts, per contributor, the messages that are settled once this turn is durable; those
     that brought only known things wait with the newest turn that is not durable yet. `parts` are those of
-    entries that are large, by their place.
+    entries that are large, by their place. Both, and `created`, are None where there are none.
+
+    The cycle collector does not look at drafts: each is let go of when it is durable, or was refused.
     """
 
     __slots__ = ("_entries", "_stretch", "acknowledgements", "created", "fence", "parts", "senders", "size")
@@ -37,9 +42,9 @@ class Draft:
         self._entries: list[Entry] = []
         self._stretch: Stretch | None = None
         self.senders: list[Contributor | None] = []
-        self.created: dict[str, list[str]] = {}
+        self.created: dict[str, list[str]] | None = None
         self.parts: dict[int, Parts] | None = None
-        self.acknowledgements: dict[Contributor, int] = {}
+        self.acknowledgements: dict[Contributor, int] | None = None
         self.size = 0
 
     @property
@@ -76,13 +81,27 @@ class Draft:
         self._entries.append(entry)
         self.senders.append(sender)
         self.size += len(entry.update)
+        if created:
+            self._create(created)
+
+    def _create(self, created: Created) -> None:
+        if self.created is None:
+            self.created = {}
         for root, keys in created.items():
             self.created.setdefault(root, []).extend(keys)
 
     def owe(self, contributor: Contributor, count: int) -> None:
+        if self.acknowledgements is None:
+            self.acknowledgements = {}
         self.acknowledgements[contributor] = self.acknowledgements.get(contributor, 0) + count
 
+    def forget(self, contributor: Contributor) -> None:
+        """Nothing is to be acknowledged to it."""
+        if self.acknowledgements is not None:
+            self.acknowledgements.pop(contributor, None)
 
+
+@mypyc_attr(acyclic=True)
 class Outgoing(Append):
     """A draft on its way through the log, which has `taken` it or not yet. `handed_s` is when it was handed
     over, 0 where nobody asks; `trace` has more of its times where traces are kept.

@@ -82,7 +82,7 @@ class Recovery(Interlude):
                 self._reject(sender, self._error.message)
             else:
                 self._judge_entry(entry, sender, draft.fence)
-        for contributor, count in draft.acknowledgements.items():
+        for contributor, count in (draft.acknowledgements or {}).items():
             if self._room.has(contributor):
                 self._room.acknowledge(contributor, count)
 

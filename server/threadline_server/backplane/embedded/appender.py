@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVarTuple
 
+from mypy_extensions import mypyc_attr
+
 from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
@@ -55,6 +57,7 @@ class Counts:
     failures: int = 0
 
 
+@mypyc_attr(acyclic=True)
 class Placed:
     """A turn with a position that the journal does not have yet."""
 

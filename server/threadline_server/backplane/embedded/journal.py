@@ -28,6 +28,8 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
+from mypy_extensions import mypyc_attr
+
 from threadline_server.backplane.base import Append
 
 Row = tuple[int, bytes]
@@ -60,6 +62,7 @@ class Segment:
         self.wipe = False
 
 
+@mypyc_attr(acyclic=True)
 class Written:
     """A group in the journal, and whom to tell when it is durable. `number` counts groups since the start."""
 
