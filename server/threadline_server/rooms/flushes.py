@@ -35,6 +35,7 @@ class Flushes:
         self._scheduled = False
         self._resting = False
         host.turns.flush = self._flush_dirty
+        host.mark_dirty = self.mark
 
     def mark(self, room: Room) -> None:
         turns = self._host.turns

@@ -53,6 +53,10 @@ class Counts:
     joins_cached: int = 0
 
 
+def _unflushed(room: Room) -> None:
+    """Nobody hands over the turns of this node yet."""
+
+
 def _latencies() -> Histogram:
     return Histogram(LATENCIES_S)
 
@@ -80,13 +84,14 @@ class Host:
     """One per node, shared by its rooms.
 
     rules:       the write rules of a document
-    mark_dirty:  flush this room at the end of the loop turn, or in line where that is whence it was dirtied
     spawn:       run something for a room that outlives the call, within the node's task group
     long:        the tail of this room's log asks for a new base
     closed:      the room serves nobody any more
     report:      log a failure with the document it befell
     progress:    notified when something of a closed room became durable
     on_created:  entries that devices created are taken by the log (a hint for runs)
+    mark_dirty:  flush this room at the end of the loop turn, or in line where that is whence it was dirtied;
+                 set by who does so
     turns:       who has the loop next
     encoding:    held by who has a child process encode a document, lest there be many of them
     waiting:     entries of a document that are still there for somebody to act on; `on_created` hears of them
@@ -98,13 +103,13 @@ class Host:
     rules: Callable[[DocumentName], RuleBook]
     now_ms: Callable[[], int]
     now_s: Callable[[], float]
-    mark_dirty: Callable[[Room], None]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     long: Callable[[Room], None]
     closed: Callable[[Room], None]
     report: Callable[[str, DocumentName, BaseException], None]
     on_created: Callable[[DocumentName, Created], None]
     waiting: Callable[[DocumentName, Doc[Any]], Created]
+    mark_dirty: Callable[[Room], None] = _unflushed
     progress: Changed = field(default_factory=Changed)
     turns: Turns = field(default_factory=Turns)
     encoding: asyncio.Lock = field(default_factory=asyncio.Lock)

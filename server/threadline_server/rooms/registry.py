@@ -80,7 +80,6 @@ class Rooms:
             rules=partial(_rules_of, rules),
             now_ms=now_ms,
             now_s=now_s,
-            mark_dirty=lambda room: self._flushes.mark(room),
             spawn=self._spawn,
             long=self._compact_soon,
             closed=self._forget,

@@ -51,6 +51,14 @@ is made anew for somebody who comes with nothing.
 """
 
 
+def size_of(updates: Sequence[bytes]) -> int:
+    """In bytes."""
+    size = 0
+    for update in updates:
+        size += len(update)
+    return size
+
+
 def replica_of(data: bytes) -> Replica:
     """What a child process was given: updates, each after its length. Raises as `Replica.integrate`."""
     reader = Reader(data)
@@ -146,7 +154,7 @@ class Replica:
     def put_off(self, updates: Sequence[bytes], recent_limit: int = 0) -> None:
         """Integrate them when there are more, or before somebody looks; `ReplicaBroken` is raised then."""
         self._ahead.extend(updates)
-        self._ahead_bytes += sum(map(len, updates))
+        self._ahead_bytes += size_of(updates)
         self._state_vector = self._level = self._clocks = None
         self.note(updates, recent_limit)
         if len(self._ahead) >= _MANY_AHEAD or self._ahead_bytes >= _MUCH_AHEAD:
@@ -195,7 +203,7 @@ class Replica:
 
     def _remember(self, updates: Sequence[bytes], limit: int) -> None:
         self._recent.extend(updates)
-        self._recent_bytes += sum(map(len, updates))
+        self._recent_bytes += size_of(updates)
         if self._is_much(limit):
             self._forget()
             self._since = None
@@ -231,7 +239,7 @@ class Replica:
             self.hold(encoding)
             self._recent = since
             self._passed = passed
-            self._recent_bytes = sum(map(len, since))
+            self._recent_bytes = size_of(since)
         if self._complete is not None and self._is_much(recent_limit):
             self._forget()
 

@@ -40,7 +40,7 @@ from threadline_server.rooms.member import Member
 from threadline_server.rooms.node_presence import NodePresence
 from threadline_server.rooms.recovery import Recovery
 from threadline_server.rooms.replica import Difference
-from threadline_server.rooms.room_log import RoomLog
+from threadline_server.rooms.room_log import LogOwner, RoomLog
 from threadline_server.rooms.seat import NO_MARK, NOT_SYNCED, Seat
 from threadline_server.rooms.second_look import SecondLook
 
@@ -53,7 +53,7 @@ PRESENCE_DELAY_S = 0.1
 """How long presence waits that came too fast."""
 
 
-class Room:
+class Room(LogOwner):
     """seats, witnesses: the members, and replicas inside this process
     presence:         who is here, on this node and on others
     interlude:        what waits while nothing is judged, None otherwise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from threadline.actors import Actor
 from threadline.errors import ProtocolError, StoreError
@@ -30,6 +30,7 @@ from threadline_server.rooms.hearing import Hearing, Reserved
 from threadline_server.rooms.host import Host
 from threadline_server.rooms.integration import MANY_UPDATES, Integration
 from threadline_server.rooms.loading import Loaded
+from threadline_server.rooms.replica import size_of
 from threadline_server.rooms.stamper import Stamper
 from threadline_server.rooms.tail import Tail
 from threadline_server.rooms.turns import FOR_EVER
@@ -44,8 +45,10 @@ def tail_weight(turns: int, size: int) -> int:
     return size + turns * _BYTES_OF_A_TURN
 
 
-class LogOwner(Protocol):
-    """Who is told what happens in the log: the room."""
+class LogOwner:
+    """Who is told what happens in the log: the room, or nobody any more once that is closed."""
+
+    __slots__ = ()
 
     def mark_dirty(self) -> None:
         """There is something to flush."""
@@ -66,25 +69,6 @@ class LogOwner(Protocol):
 _Calls: TypeAlias = tuple[
     Callable[[Append, Position], None], Callable[[Append], None], Callable[[Append, AppendRefused], None]
 ]
-
-
-class _Nobody:
-    """In the place of a room that is closed."""
-
-    def mark_dirty(self) -> None:
-        pass
-
-    def forward(self, updates: Sequence[bytes], senders: Sequence[Contributor | None] | None) -> None:
-        pass
-
-    def log_refused(self, error: AppendRefused) -> None:
-        pass
-
-    def log_failed(self, error: Exception) -> None:
-        pass
-
-    def eased(self) -> None:
-        pass
 
 
 class RoomLog:
@@ -169,7 +153,7 @@ class RoomLog:
         """The room is closed, and nothing is on its way: let go of it. They hold each other, and would wait
         for the cycle collector to come by, with the document, which may be after hours.
         """
-        self._owner = _Nobody()
+        self._owner = LogOwner()
         self._calls = None
 
     @property
@@ -282,8 +266,10 @@ class RoomLog:
     def _durable(self, append: Append) -> None:
         assert isinstance(append, Outgoing)
         self.tail.synced(append)
-        for contributor, count in append.draft.acknowledgements.items():
-            contributor.acknowledge(count)
+        acknowledgements = append.draft.acknowledgements
+        if acknowledgements is not None:
+            for contributor, count in acknowledgements.items():
+                contributor.acknowledge(count)
         if append.handed_s:
             self.host.timings.acknowledge_seconds.observe(self.host.now_s() - append.handed_s)
             if append.trace is not None:
@@ -359,7 +345,7 @@ class RoomLog:
     def _applied(self, turn: Turn, updates: Sequence[bytes]) -> None:
         """The replica has this turn: those who are here get it."""
         self.tail_turns += 1
-        self.tail_bytes += sum(map(len, updates))
+        self.tail_bytes += size_of(updates)
         self.host.counts.turns += 1
         if turn.epoch == self.epoch:
             draft = self.tail.applied().draft
