@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -18,18 +20,16 @@ HERE = Address("127.0.0.1", 1)
 
 
 class File:
-    """What INFO would say, and the questions that wait for it."""
+    """What INFO would say, and the questions that wait for it. In the place of the links to Redis."""
 
     def __init__(self) -> None:
-        topology = Topology(parse_endpoint("redis://127.0.0.1:1"))
-        topology.move(0, HERE)
-        self.links = Links(topology, lambda link: None)
-        self.links.submit = self._submit  # type: ignore[method-assign]
+        self.topology = Topology(parse_endpoint("redis://127.0.0.1:1"))
+        self.topology.move(0, HERE)
         self.questions: list[OnReply] = []
         self.written: list[str] = []
-        self.confirmer = Confirmer[str](self.links, self.written.extend)
+        self.confirmer = Confirmer[str](cast(Links, self), self.written.extend)
 
-    def _submit(self, slot: int, command: bytes, on_reply: OnReply) -> None:
+    def submit(self, slot: int, command: bytes, on_reply: OnReply) -> None:
         assert b"INFO" in command
         self.questions.append(on_reply)
 
@@ -74,6 +74,31 @@ async def test_a_turn_that_came_after_the_question_waits_for_the_next(file: File
     assert file.written == ["a"]
     await file.answer(size=100, buffered=0)
     assert file.written == ["a", "b"]
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_waits_for_is_asked_for_once_for_many(file: File) -> None:
+    for number in range(20):
+        file.confirmer.add(0, f"{number}", awaited=False)
+        await asyncio.sleep(0)
+    assert file.questions == []
+    await file.answer(size=100, buffered=0)
+    assert len(file.written) == 20
+
+
+@pytest.mark.asyncio
+async def test_somebody_who_waits_does_not_wait_for_those_who_do_not(file: File) -> None:
+    file.confirmer.add(0, "a", awaited=False)
+    file.confirmer.add(0, "b")
+    assert len(file.questions) == 1
+    file.confirmer.add(0, "c", awaited=False)
+    await file.answer(size=100, buffered=0)
+    assert file.written == ["a", "b"]
+    file.confirmer.add(0, "d")
+    assert len(file.questions) == 1
+    await file.answer(size=150, buffered=0)
+    assert file.written == ["a", "b", "c", "d"]
+    assert file.questions == []
 
 
 @pytest.mark.asyncio

@@ -51,7 +51,7 @@ class Aftermath:
         owner = self._topology.owner(sending.keys.of.slot)
         newer = self._newer.get(owner) if owner is not None else None
         if newer is None or sending.retaken is not None:
-            self._confirmer.add(sending.keys.of.slot, sending)
+            self._confirmer.add(sending.keys.of.slot, sending, awaited=sending.append.awaited)
         else:
             newer.append(sending)
 

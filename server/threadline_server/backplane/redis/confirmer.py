@@ -23,6 +23,10 @@ from threadline_server.backplane.redis.links import Links, is_away
 from threadline_server.backplane.redis.scripts import pack
 
 ASK_EVERY_S = 0.004
+UNAWAITED_DELAY_S = 0.05
+"""How long a question waits for more while nobody waits to be told: one right after a turn delays it, since
+Redis answers it before the other nodes have read theirs."""
+
 _INFO = pack("INFO", "persistence")
 
 T = TypeVar("T")
@@ -36,6 +40,9 @@ class File(Generic[T]):
     fresh:  replied since the last question went out
     asked:  replied before it
     behind: (size that the file must reach, what is written then)
+    asking: a question is out, or due after the last one
+    later:  one is due for what nobody waits for
+    awaited: somebody waits for some of `fresh`
     failing: Redis could not write to it, a full disk for instance, while something waits for that
     """
 
@@ -46,6 +53,8 @@ class File(Generic[T]):
     behind: deque[tuple[int, list[T]]] = field(default_factory=deque)
     size: int = 0
     asking: bool = False
+    awaited: bool = False
+    later: asyncio.TimerHandle | None = None
     failing: bool = False
 
     @property
@@ -71,8 +80,8 @@ class Confirmer(Generic[T]):
         """Whether some primary cannot write what waits. It says so of itself before it refuses commands."""
         return any(file.failing for file in self._files.values())
 
-    def add(self, slot: int, item: T) -> None:
-        """`item` was replied just now by the owner of `slot`."""
+    def add(self, slot: int, item: T, *, awaited: bool = True) -> None:
+        """`item` was replied just now by the owner of `slot`; is anybody waiting for it to be written?"""
         owner = self._links.topology.owner(slot)
         if owner is None:
             return
@@ -81,8 +90,15 @@ class Confirmer(Generic[T]):
             file = self._files[owner] = File(owner, slot)
         file.slot = slot
         file.fresh.append(item)
+        file.awaited = file.awaited or awaited
         if not file.asking:
+            self._ask_soon(file)
+
+    def _ask_soon(self, file: File[T]) -> None:
+        if file.awaited:
             self._ask(file)
+        elif file.later is None:
+            file.later = self._loop.call_later(UNAWAITED_DELAY_S, self._ask_again, file)
 
     def take_back(self, address: Address) -> list[T]:
         """Everything of a primary that was started anew, in order: it may have lost it."""
@@ -95,6 +111,10 @@ class Confirmer(Generic[T]):
 
     def _begin(self, file: File[T]) -> None:
         file.asking = True
+        file.awaited = False
+        if file.later is not None:
+            file.later.cancel()
+            file.later = None
         file.asked.extend(file.fresh)
         file.fresh = []
 
@@ -117,10 +137,16 @@ class Confirmer(Generic[T]):
             self._on_written(written)
         waits = bool(file.behind or file.fresh)
         file.failing = waits and fields.get("aof_last_write_status") == "err"
-        if waits:
+        if file.behind or file.awaited:
             self._loop.call_later(ASK_EVERY_S, self._ask_again, file)
         else:
-            file.asking = False
+            self._rest(file)
+
+    def _rest(self, file: File[T]) -> None:
+        """No question is out: one follows where something came meanwhile."""
+        file.asking = False
+        if file.fresh:
+            self._ask_soon(file)
 
     def _written(self, file: File[T], size: int, total: int) -> list[T]:
         if size < file.size:  # the file was rewritten: sizes from before mean nothing now

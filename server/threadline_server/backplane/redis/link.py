@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -37,8 +37,10 @@ Reply = Any  # int, bytes, list of replies, None, RedisRefused, RedisAway
 OnReply = Callable[[Reply], None]
 
 
-class Link(asyncio.Protocol):
-    """address: whom it is connected to
+class Link:
+    """An asyncio.Protocol in all but the name, so that it can be compiled.
+
+    address: whom it is connected to
     closed:  done when the connection is gone
     heard:   loop time of the last bytes that came, or of the first command after a silence
 
@@ -79,6 +81,15 @@ class Link(asyncio.Protocol):
         elif self._waiting:
             self._waiting.popleft()(reply)
 
+    def eof_received(self) -> None:
+        """The transport closes itself then."""
+
+    def pause_writing(self) -> None:
+        """What is on its way is bounded elsewhere: by what a room may have that is not durable."""
+
+    def resume_writing(self) -> None:
+        """As before."""
+
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._outgoing.clear()
@@ -106,10 +117,11 @@ class Link(asyncio.Protocol):
     def write(self, command: bytes) -> None:
         """Send what has no reply of its own (on a connection of subscriptions)."""
         if not self._outgoing:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._outgoing.append(command)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Now, and not only at the end of this turn of the loop."""
         if self._transport is not None and self._outgoing:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
@@ -132,13 +144,14 @@ class Link(asyncio.Protocol):
 async def connect(endpoint: Endpoint, address: Address, on_push: OnReply | None = None) -> Link:
     """A connection that is authenticated and set to the database. Raises RedisAway or RedisRefused."""
     link = Link(address)
+    protocol = cast(asyncio.Protocol, link)
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_S):
             if address.port == 0:
-                await loop.create_unix_connection(lambda: link, address.host)
+                await loop.create_unix_connection(lambda: protocol, address.host)
             else:
-                await loop.create_connection(lambda: link, address.host, address.port, ssl=endpoint.tls)
+                await loop.create_connection(lambda: protocol, address.host, address.port, ssl=endpoint.tls)
             await _introduce(link, endpoint)
     except (OSError, TimeoutError) as error:
         link.abort()

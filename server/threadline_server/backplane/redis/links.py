@@ -213,6 +213,11 @@ class Links:
             return
         link.send(command, partial(self._replied, slot, command, link, on_reply))
 
+    def flush(self) -> None:
+        """Nothing more is submitted in this turn of the loop."""
+        for link in self._links.values():
+            link.flush()
+
     def _replied(self, slot: int, command: bytes, link: Link, on_reply: OnReply, reply: Reply) -> None:
         if not isinstance(reply, RedisRefused):
             on_reply(reply)

@@ -66,10 +66,7 @@ class SyncedConfirmer(Confirmer[T]):
             return
         synced, file.asked = file.asked, []
         self._on_written(synced)
-        if file.fresh:
-            self._ask(file)
-        else:
-            file.asking = False
+        self._rest(file)
 
 
 def _note_refusal(refused: list[Reply], reply: Reply) -> None:

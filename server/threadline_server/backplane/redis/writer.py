@@ -126,6 +126,7 @@ class Writer:
                 self._behind.setdefault(append.document, deque()).append(append)
             else:
                 self._begin(append)
+        self._links.flush()
 
     def _begin(self, append: Append) -> None:
         ranges = merged_ranges(append.turn)
