@@ -8,6 +8,7 @@ from tests.rooms.devices import REFUSED, SAVED, STEP1, UPDATE, Device
 from tests.rooms.houses import House, until
 
 from threadline.actors import Role
+from threadline.ids import SessionId
 from threadline.protocol import close_codes
 from threadline_server.rooms.state_vector import decode_state_vector
 
@@ -152,6 +153,20 @@ async def test_updates_in_any_order_arrive_in_the_right_one(house: House) -> Non
         expected.apply_update(update)
     assert str(laptop.doc.get("t", type=Map)) is not None
     assert decode_state_vector(laptop.doc.get_state()) == room.log.replica.clocks()
+
+
+@pytest.mark.asyncio
+async def test_a_room_keeps_nothing_of_a_turn_that_its_log_will_never_have(house: House) -> None:
+    """The cycle collector does not see what is on its way: each would keep a deleted document for ever."""
+    room = await house.room()
+    phone = Device().join(room)
+    await until(lambda: phone.unsaved == 0 and room.log.tail.durable)
+    house.backplane._heads.mark_deleted(SessionId("trip"))
+    phone.say("too late")
+    await until(lambda: room.closed is not None)
+    assert phone.closed is not None and phone.closed[0] == close_codes.SESSION_DELETED.code
+    assert room.log.tail.durable and room.log.tail.settled and room.log.tail.in_flight is None
+    assert room.log.tail.size == 0
 
 
 @pytest.mark.asyncio

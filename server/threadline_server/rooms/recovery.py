@@ -42,6 +42,12 @@ class Recovery(Interlude):
         room.host.counts.recoveries += 1
 
     async def run(self) -> None:
+        try:
+            await self._recover()
+        finally:
+            self._withdrawn = []
+
+    async def _recover(self) -> None:
         room = self._room
         try:
             loaded = await self._load()

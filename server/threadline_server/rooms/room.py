@@ -560,10 +560,13 @@ class Room(LogOwner):
     def log_refused(self, error: AppendRefused) -> None:
         if isinstance(error, WrongLineage):
             self._deleted()
-        elif self.closed is None:
-            recovery = Recovery(self, error)
-            self.interlude = recovery
-            self.host.spawn(recovery.run())
+        if self.closed is not None:
+            self.log.tail.withdraw()
+            self.eased()
+            return
+        recovery = Recovery(self, error)
+        self.interlude = recovery
+        self.host.spawn(recovery.run())
 
     def reload(self, loaded: Loaded) -> None:
         """Judge by a gate loaded anew, and catch up with the log as it was then."""

@@ -155,6 +155,9 @@ class RoomLog:
         """
         self._owner = LogOwner()
         self._calls = None
+        self.tail = Tail()  # what could not be applied, or not yet, leads back here
+        self.integration = None
+        self._due.clear()
 
     @property
     def position(self) -> Position:
