@@ -152,6 +152,10 @@ class BlobNotFound(StoreError):
     code = "blob_not_found"
 
 
+UNAWAITED_DELAY_S = 0.05
+"""How long the durability of turns may wait for more while nobody waits to be told (see `Append.awaited`)."""
+
+
 @mypyc_attr(acyclic=True)
 class Append:
     """One turn on its way into the log, with what to call as it gets there (on the event loop, must not

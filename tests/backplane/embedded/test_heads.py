@@ -15,7 +15,7 @@ def add(heads: Heads, name: str) -> None:
 
 def kept(heads: Heads, names: str) -> str:
     """Which are there; looking at them is no use of them."""
-    return "".join(name for name in names if name in heads)
+    return "".join(name for name in names if name in heads._heads)
 
 
 def test_the_oldest_is_forgotten_that_was_not_used_since_the_last_round() -> None:
@@ -34,7 +34,7 @@ def test_the_one_that_came_last_stays_though_all_others_are_in_use() -> None:
     heads = Heads(limit=3)
     for name in "abcdefg":
         add(heads, name)
-        assert name in heads
+        assert name in heads._heads
         for other in kept(heads, "abcdefg"):
             assert heads.get(DocumentName(other)) is not None
     assert len(heads) == 3

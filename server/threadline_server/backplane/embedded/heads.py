@@ -108,9 +108,6 @@ class Heads:
     def __len__(self) -> int:
         return len(self._heads)
 
-    def __contains__(self, document: object) -> bool:
-        return document in self._heads
-
     def get(self, document: DocumentName) -> Head | None:
         head = self._heads.get(document)
         if head is not None:

@@ -71,17 +71,19 @@ class _Pile:
 
 
 class _Part:
-    """What one transaction moves: of some documents so many of the first turns, and bytes."""
+    """What one transaction moves: `rows` are those of all `shares`, each a document, how many of its first
+    turns, and their bytes.
+    """
 
-    __slots__ = ("of", "rows", "size")
+    __slots__ = ("rows", "shares", "size")
 
     def __init__(self) -> None:
-        self.of: list[tuple[DocumentName, int, int]] = []
+        self.shares: list[tuple[DocumentName, int, int]] = []
         self.rows: list[Row] = []
         self.size: int = 0
 
     def add(self, document: DocumentName, pile: _Pile, count: int, size: int) -> None:
-        self.of.append((document, count, size))
+        self.shares.append((document, count, size))
         self.rows.extend(pile.rows if count == len(pile.rows) else pile.rows[:count])
         self.size += size
 
@@ -180,7 +182,7 @@ class Mover:
             raise
         self.error = None
         was_full = self.full
-        for document, count, size in part.of:
+        for document, count, size in part.shares:
             self._forget(document, count, size)
         self.turns -= len(part.rows)
         self.size -= part.size

@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from threadline_server.backplane.base import UNAWAITED_DELAY_S
 from threadline_server.backplane.embedded.journal import Written
 from threadline_server.backplane.embedded.journal_mark import JournalMark
 from threadline_server.backplane.embedded.synced_mark import SyncedMark
@@ -38,10 +39,6 @@ RETRY_S = 0.25
 SPACING_S = 0.001
 """Between the starts of two syncs. A disk that syncs in a tenth of that would be asked thousands of times a
 second, which takes a fifth of the processor from the loop."""
-
-UNAWAITED_DELAY_S = 0.05
-"""How long a sync waits for more while nobody waits to be told, as with members whose dialect acknowledges
-nothing: a thousand syncs a second still take a seventh, and one right after an update delays that."""
 
 _REWRITE_BYTES = 1 << 20
 
@@ -128,6 +125,7 @@ class Syncer:
         """
         group: list[Waiting] = []
         addition = self._queue.get()
+        # A thousand syncs a second take a seventh of the processor, and one right after a turn delays it.
         self._awaited.wait(UNAWAITED_DELAY_S)
         self._awaited.clear()  # before the queue is emptied: who comes later sets it again
         time.sleep(max(0.0, last_s + SPACING_S - time.monotonic()))

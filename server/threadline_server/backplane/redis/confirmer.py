@@ -17,16 +17,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
+from threadline_server.backplane.base import UNAWAITED_DELAY_S
 from threadline_server.backplane.redis.endpoint import Address
 from threadline_server.backplane.redis.link import Reply, info_fields
 from threadline_server.backplane.redis.links import Links, is_away
 from threadline_server.backplane.redis.scripts import pack
 
 ASK_EVERY_S = 0.004
-UNAWAITED_DELAY_S = 0.05
-"""How long a question waits for more while nobody waits to be told: one right after a turn delays it, since
-Redis answers it before the other nodes have read theirs."""
-
 _INFO = pack("INFO", "persistence")
 
 T = TypeVar("T")
@@ -97,7 +94,7 @@ class Confirmer(Generic[T]):
     def _ask_soon(self, file: File[T]) -> None:
         if file.awaited:
             self._ask(file)
-        elif file.later is None:
+        elif file.later is None:  # right after a turn, Redis answers before others have read that
             file.later = self._loop.call_later(UNAWAITED_DELAY_S, self._ask_again, file)
 
     def take_back(self, address: Address) -> list[T]:
