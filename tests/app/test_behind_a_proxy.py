@@ -58,6 +58,7 @@ async def test_a_proxy_that_is_not_trusted_names_no_address(tmp_path: Path, prox
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("one_minute")
 async def test_refused_requests_are_counted_for_the_address_that_the_proxy_names(tmp_path: Path) -> None:
     limits = {"refusals_per_minute": 3, "trusted_proxies": ("127.0.0.0/8",)}
     async with guarded_node(tmp_path, **limits) as server, httpx.AsyncClient(base_url=server.url) as client:

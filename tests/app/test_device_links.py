@@ -119,6 +119,7 @@ async def test_without_a_yes_there_is_no_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("one_minute")
 async def test_guesses_are_counted_and_codes_end(tmp_path: Path) -> None:
     limits = {"link_tries_per_minute": 5}
     async with guarded_node(tmp_path / "one", **limits) as server, api_of(server, "ada") as ada:

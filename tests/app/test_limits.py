@@ -66,6 +66,7 @@ async def test_a_session_as_large_as_one_may_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("one_minute")
 async def test_requests_a_minute(tmp_path: Path) -> None:
     async with guarded_node(tmp_path, requests_per_minute=5) as server, api_of(server, "ada") as ada:
         found = [(await ada.get("/api/v1/sessions")).status_code for _ in range(7)]

@@ -295,6 +295,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         yield house
 
 
+@pytest.mark.usefixtures("one_minute")
 @pytest.mark.parametrize("bound", BOUNDS)
 async def test_a_bound_has_a_setting_a_count_and_a_name(house: House, bound: str) -> None:
     await check(house, bound, *BOUNDS[bound])

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Message
 
 from threadline_server.edge.http.rate_limit import RateLimit
 from threadline_server.edge.options import EdgeOptions
@@ -39,6 +40,7 @@ async def statuses(client: httpx.AsyncClient, count: int, token: str, path: str 
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("one_minute")
 async def test_each_caller_has_its_own_share() -> None:
     app = limited(requests_per_minute=3)
     async with calls("10.0.0.1", app) as client:
@@ -59,6 +61,7 @@ async def test_each_caller_has_its_own_share() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("one_minute")
 async def test_guessing_tokens_is_stopped_by_address_whatever_the_token() -> None:
     app = limited(refusals_per_minute=3)
     async with calls("10.0.0.1", app) as client:
@@ -68,3 +71,31 @@ async def test_guessing_tokens_is_stopped_by_address_whatever_the_token() -> Non
         assert await statuses(client, 1, "ada") == [200]
     async with calls("127.0.0.1", app) as client:
         assert await statuses(client, 5, "wrong") == [401] * 5
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("one_minute")
+async def test_a_refusal_is_counted_before_it_is_told() -> None:
+    """Whoever reads one may send the next at once, while what answered it has not returned."""
+    app = limited(refusals_per_minute=1)
+    found: list[int] = []
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/x",
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer wrong")],
+        "client": ("10.0.0.1", 1),
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            found.append(message["status"])
+            if len(found) == 1:
+                await app(dict(scope), receive, send)
+
+    await app(dict(scope), receive, send)
+    assert found == [401, 429]

@@ -82,16 +82,13 @@ class RateLimit:
         if self._on and not await self._hit(self._requests, "requests", caller):
             await self._turn_away(send, self._requests, "requests", caller)
             return
-        refused = False
 
         async def watched_send(message: Message) -> None:
-            nonlocal refused
-            refused = refused or message.get("status") == 401
+            if suspect and message.get("status") == 401:  # counted first: whoever reads it may ask again
+                await self._hit(self._refusals, "refusals", address)
             await send(message)
 
         await self._app(scope, receive, watched_send)
-        if suspect and refused:
-            await self._hit(self._refusals, "refusals", address)
 
     async def _test(self, item: RateLimitItem, kind: str, key: str) -> bool:
         try:
