@@ -74,6 +74,30 @@ async def test_a_device_that_changed_nodes_is_acknowledged_there(house: House, o
     assert other.host.counts.recoveries + house.rooms.host.counts.recoveries >= 1
 
 
+WITHOUT_A_CLIENT = b"\x01\x01\x09"
+FROM_NOWHERE = (  # a letter of client 1 that follows on one of client 2, which nobody has
+    b"\x01\x01\x01\x00" + b"\x84" + b"\x02\x05" + b"\x01a" + b"\x00"
+)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("update", [WITHOUT_A_CLIENT, FROM_NOWHERE], ids=["malformed", "from nowhere"])
+async def test_what_another_node_wrote_is_read_before_members_get_it(house: House, update: bytes) -> None:
+    """It was judged where it was written, but by what code?"""
+    room = await house.room()
+    phone, laptop = Device().join(room), Device("bob").join(room)
+    phone.say("before")
+    await until(lambda: laptop.texts == ["before"] and phone.unsaved == 0)
+    written = len(laptop.writes)
+    turn = Turn(NodeId("other"), "e", (Entry("eve", "editor", (), update, 1),))
+    room.log.arrive(LoggedTurn(Position(room.position + 1), turn))
+    assert len(laptop.writes) == written
+    assert (
+        laptop.closed == phone.closed == (close_codes.ROOM_RELOADED.code, close_codes.ROOM_RELOADED.reason())
+    )
+    assert len(house.reports) == 1 and "could not apply its log" in house.reports.pop()
+
+
 @pytest.mark.asyncio
 async def test_who_takes_a_lease_over_sees_all_that_was_written_before(house: House, other: Rooms) -> None:
     """Its node has not heard of the last words yet; acting on less would leave them behind what replaces
