@@ -130,11 +130,12 @@ APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get inst
 BENCH := bench/results
 PYCRDT_WEBSOCKET := pycrdt-websocket==0.16.5 uvicorn[standard]==0.54.0
 
-.make/bench-programs: bench/loadgen.c bench/limit.c
+.make/bench-programs: bench/loadgen.c bench/limit.c bench/slow_sync.c
 	@command -v cc >/dev/null || { $(APT_INSTALL) gcc libc6-dev; }
 	@mkdir -p .make $(BENCH)/build
 	cc -O2 -w -o $(BENCH)/build/loadgen bench/loadgen.c
 	cc -O2 -w -o $(BENCH)/build/limit bench/limit.c
+	cc -O2 -w -shared -fPIC -o $(BENCH)/build/slow_sync.so bench/slow_sync.c -ldl
 	@touch $@
 
 .make/bench-data: bench/make_updates.py | .make/python

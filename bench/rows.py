@@ -45,6 +45,7 @@ class Scenario:
                        first and readers at the second, with sessions of their own
     spread:            servers run on every core, beside the generator
     ours:              only this server is measured
+    sync_us:           how long a sync of the disk takes at least
     """
 
     key: str
@@ -57,6 +58,7 @@ class Scenario:
     nodes: int = 0
     spread: bool = False
     ours: bool = False
+    sync_us: int = 0
 
     @property
     def readers(self) -> int:
@@ -96,6 +98,13 @@ SCENARIOS = (
         ("--mode", "rate", "--rooms", "100", "--readers", "0", "--rate", "150"),
         dialect="hocus",
         ours=True,
+    ),
+    Scenario(
+        "acks15k4ms",
+        ("--mode", "rate", "--rooms", "100", "--readers", "0", "--rate", "150"),
+        dialect="hocus",
+        ours=True,
+        sync_us=4_000,
     ),
     Scenario("nodes2", ("--mode", "rate", "--readers", "10", "--rate", "50"), nodes=2),
     Scenario("nodes2sat", ("--mode", "sat", "--readers", "10", "--window", "64"), nodes=2),
@@ -188,6 +197,15 @@ ROWS = (
         "ack_syncs",
         "100 writers at 15,000/s, p50 in syncs of this disk",
         "acks15k",
+        "ack_syncs",
+        "syncs",
+        SMALLER,
+        absolute_budget=2,
+    ),
+    Row(
+        "ack_slow_syncs",
+        "the same on a disk that takes 4 ms for a sync",
+        "acks15k4ms",
         "ack_syncs",
         "syncs",
         SMALLER,

@@ -83,10 +83,13 @@ def _derive(figures: dict[str, Any], scenario: rows.Scenario, target: servers.Ru
     if figures.get("del_s"):
         figures["us_per_delivery"] = figures["srv_cpu"] * 1e6 / figures["del_s"]
     if figures.get("ack_p50_us") and scenario.ours:
-        figures["ack_syncs"] = figures["ack_p50_us"] / servers.sync_us(target.scratch)
+        sync_us = max(scenario.sync_us, servers.sync_us(target.scratch))
+        figures["ack_syncs"] = figures["ack_p50_us"] / sync_us
 
 
 def _started(scenario: rows.Scenario, server: servers.Server) -> AbstractContextManager[servers.Running]:
+    if scenario.sync_us:
+        server = servers.on_slow_disk(server, scenario.sync_us)
     if not scenario.nodes:
         return servers.running(server)
     cores = servers.EVERY_CORE if scenario.spread else servers.SERVER_CORE

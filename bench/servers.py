@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from joserfc import jwt
@@ -155,6 +155,12 @@ LIMIT = Server(
     is_peer=False,
 )
 ALL = (THREADLINE, HOCUSPOCUS, Y_WEBSOCKET, PYCRDT_WEBSOCKET, LIMIT)
+
+
+def on_slow_disk(server: Server, sync_us: int) -> Server:
+    """The same server; each sync of its disk takes at least so long."""
+    slow = {"LD_PRELOAD": str(BUILD / "slow_sync.so"), "SLOW_SYNC_US": str(sync_us)}
+    return replace(server, environment={**server.environment, **slow})
 
 
 @contextmanager
