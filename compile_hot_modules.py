@@ -32,9 +32,11 @@ HOT = """
     threadline_server/backplane/embedded/log threadline_server/backplane/embedded/mover
     threadline_server/backplane/embedded/schema threadline_server/backplane/embedded/syncer
     threadline_server/backplane/embedded/turnstile
+    threadline_server/backplane/redis/activity threadline_server/backplane/redis/aftermath
     threadline_server/backplane/redis/keys threadline_server/backplane/redis/link
-    threadline_server/backplane/redis/replication threadline_server/backplane/redis/scripts
-    threadline_server/backplane/redis/writer
+    threadline_server/backplane/redis/links threadline_server/backplane/redis/replication
+    threadline_server/backplane/redis/scripts threadline_server/backplane/redis/subscriptions
+    threadline_server/backplane/redis/topology threadline_server/backplane/redis/writer
     threadline_server/edge/connection threadline_server/edge/connections
     threadline_server/edge/document_channel threadline_server/edge/encoders
     threadline_server/edge/frame_reader threadline_server/edge/frames

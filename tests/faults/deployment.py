@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tests.contract.redis_servers import RedisServer, redis_server
-from tests.faults.redis_proxy import RedisProxy
+from tests.redis_proxy import RedisProxy
 from tests.server_process import ThreadlineProcess
 
 ROOT = Path(__file__).parents[2]

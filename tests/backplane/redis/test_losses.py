@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from random import Random
 
 import pytest
+import pytest_asyncio
 from tests.backplane.redis.conftest import Nodes
 from tests.contract.redis_servers import RedisServer
 from tests.contract.writing import Reader, Writer, a_document, eventually
+from tests.redis_proxy import RedisProxy
 
 from threadline_server.backplane.redis import RedisBackplane
 
@@ -23,14 +26,21 @@ FULL_CUTS = 100
 EQUAL_S = 2.0  # after the last fault
 
 
-def lose_one_in_ten(node: RedisBackplane, chance: random.Random) -> None:
-    hear = node._subscriptions._hear
+@pytest_asyncio.fixture
+async def ways(redis: RedisServer) -> AsyncIterator[dict[str, RedisProxy]]:
+    """For each of two nodes a way to Redis that can lose messages."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(RedisProxy(redis.port, Random(name)).listening())
+            for name in ("a", "b")
+        }
 
-    def maybe_hear(channel: bytes, payload: bytes) -> None:
-        if chance.random() >= 0.1:
-            hear(channel, payload)
 
-    node._subscriptions._hear = maybe_hear  # type: ignore[method-assign]
+@pytest_asyncio.fixture
+async def two(ways: dict[str, RedisProxy]) -> AsyncIterator[tuple[RedisBackplane, RedisBackplane]]:
+    async with AsyncExitStack() as stack:
+        a, b = [await Nodes(way.url, stack).start(name) for name, way in ways.items()]
+        yield a, b
 
 
 async def write_all(writers: list[Writer], turns: int) -> None:
@@ -47,14 +57,18 @@ async def cut_again_and_again(redis: RedisServer, cuts: int) -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_is_missing_after_cuts_and_losses(
-    nodes: Nodes, redis: RedisServer, full: bool, figures: Callable[[str], None]
+    two: tuple[RedisBackplane, RedisBackplane],
+    ways: dict[str, RedisProxy],
+    redis: RedisServer,
+    full: bool,
+    figures: Callable[[str], None],
 ) -> None:
     turns, cuts = (FULL_TURNS, FULL_CUTS) if full else (TURNS, CUTS)
-    a, b = await nodes.start("a"), await nodes.start("b")
+    a, b = two
     first = await a_document(a)
     await b.load(first.document)
-    lose_one_in_ten(a, random.Random(1))
-    lose_one_in_ten(b, random.Random(2))
+    for way in ways.values():
+        way.lost_share = 0.1
     readers = [Reader().follow(node, first.document) for node in (a, b)]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(write_all([first, Writer(b, first.document, client=8)], turns))
@@ -76,27 +90,33 @@ async def test_nothing_is_missing_after_cuts_and_losses(
 
 
 @pytest.mark.asyncio
-async def test_a_lost_last_message_is_found_by_asking(nodes: Nodes) -> None:
-    a, b = await nodes.start("a"), await nodes.start("b")
+async def test_a_lost_last_message_is_found_by_asking(
+    two: tuple[RedisBackplane, RedisBackplane], ways: dict[str, RedisProxy]
+) -> None:
+    a, b = two
     writer = await a_document(a)
     reader = Reader().follow(b, writer.document)
     await writer.write()
     await eventually(lambda: reader.positions == [1])
-    b._subscriptions._hear = lambda channel, payload: None  # type: ignore[method-assign]
+    ways["b"].lost_share = 1.0
     await writer.write()
     await eventually(lambda: reader.positions == [1, 2])
+    assert ways["b"].lost_messages == 1
 
 
 @pytest.mark.asyncio
-async def test_a_deletion_that_was_not_heard_is_found(nodes: Nodes) -> None:
-    a, b = await nodes.start("a"), await nodes.start("b")
+async def test_a_deletion_that_was_not_heard_is_found(
+    two: tuple[RedisBackplane, RedisBackplane], ways: dict[str, RedisProxy]
+) -> None:
+    a, b = two
     writer = await a_document(a)
     await writer.write()
     reader = Reader().follow(b, writer.document)
     await eventually(lambda: reader.positions == [1])
-    b._subscriptions._hear = lambda channel, payload: None  # type: ignore[method-assign]
+    ways["b"].lost_share = 1.0
     await a.delete_session(writer.document)  # type: ignore[arg-type]  # a session's own document has its name
     await eventually(lambda: reader.deleted == 1)
+    assert ways["b"].lost_messages
 
 
 @pytest.mark.asyncio

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 
 import pytest
+import pytest_asyncio
 from tests.backplane.redis.conftest import Nodes
 from tests.contract.redis_servers import RedisServer
 from tests.contract.writing import LINEAGE, Writer, a_document, a_session
+from tests.redis_proxy import RedisProxy
 
 from threadline.errors import SessionDeleted, StoreError
 from threadline.ids import SessionId
 from threadline_server.backplane.base import DocumentName, Position, RunHint
 from threadline_server.backplane.objects import DirectoryObjects
 from threadline_server.backplane.redis import RedisBackplane
-from threadline_server.backplane.redis.link import Reply
 
 TRIP = SessionId("trip")
 LATER_MS = 1_900_000_000_000
@@ -22,15 +26,11 @@ LATER_MS = 1_900_000_000_000
 pytestmark = pytest.mark.redis
 
 
-def send_everything_twice(node: RedisBackplane) -> None:
-    """As when the first reply to each command is lost with its connection."""
-    call = node._links._call
-
-    async def twice(slot: int, command: bytes) -> Reply:
-        await call(slot, command)
-        return await call(slot, command)
-
-    node._links._call = twice  # type: ignore[method-assign]
+@pytest_asyncio.fixture
+async def twice(redis: RedisServer) -> AsyncIterator[Nodes]:
+    """Nodes whose every command runs twice, as when the first reply to each is lost with its connection."""
+    async with RedisProxy(redis.port, Random(1), twice=True).listening() as way, AsyncExitStack() as stack:
+        yield Nodes(way.url, stack)
 
 
 async def compacted(node: RedisBackplane, writer: Writer, base: bytes) -> Position:
@@ -40,10 +40,9 @@ async def compacted(node: RedisBackplane, writer: Writer, base: bytes) -> Positi
 
 
 @pytest.mark.asyncio
-async def test_a_base_stays(nodes: Nodes, redis: RedisServer) -> None:
-    node = await nodes.start("a")
+async def test_a_base_stays(twice: Nodes, redis: RedisServer) -> None:
+    node = await twice.start("a")
     writer = await a_document(node)
-    send_everything_twice(node)
     for number in range(3):
         base = b"base %d " % number
         position = await compacted(node, writer, base)
@@ -55,22 +54,16 @@ async def test_a_base_stays(nodes: Nodes, redis: RedisServer) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_late_command_does_not_end_a_base_in_use(nodes: Nodes, redis: RedisServer) -> None:
+async def test_a_late_command_does_not_end_a_base_in_use(redis: RedisServer) -> None:
     """One that was under way on a connection that broke, and runs when everything is done."""
-    node = await nodes.start("a")
-    writer = await a_document(node)
-    commands: list[tuple[int, bytes]] = []
-    call = node._links._call
-
-    async def noted(slot: int, command: bytes) -> Reply:
-        commands.append((slot, command))
-        return await call(slot, command)
-
-    node._links._call = noted  # type: ignore[method-assign]
-    position = await compacted(node, writer, b"base")
-    for slot, command in commands:
-        await call(slot, command)
-    stored = await node.load(writer.document)
+    async with RedisProxy(redis.port, Random(1)).listening() as way, AsyncExitStack() as stack:
+        node = await Nodes(way.url, stack).start("a")
+        writer = await a_document(node)
+        way.noting = True
+        position = await compacted(node, writer, b"base")
+        assert any(b"EVALSHA" in command for command in way.commands)
+        await way.run(way.commands)
+        stored = await node.load(writer.document)
     assert (stored.base, stored.position) == (b"base", position)
     with redis.client as client:
         (base,) = client.scan_iter(match="tl:{trip}:base:*")
@@ -92,14 +85,13 @@ async def test_nothing_is_left_of_compactions_that_come_to_nothing(nodes: Nodes,
 
 
 @pytest.mark.asyncio
-async def test_a_session_goes_out_of_redis_and_comes_back(nodes: Nodes, tmp_path: Path) -> None:
-    node = await nodes.start("a", objects=DirectoryObjects(tmp_path))
+async def test_a_session_goes_out_of_redis_and_comes_back(twice: Nodes, tmp_path: Path) -> None:
+    node = await twice.start("a", objects=DirectoryObjects(tmp_path))
     writer = await a_document(node)
     await compacted(node, writer, b"base")
     await writer.write()
     await Writer(node, DocumentName("trip~ada")).write()
     before = await node.load(writer.document)
-    send_everything_twice(node)
     for _ in range(2):
         assert await node.cool_idle(LATER_MS) == 1
         assert await node.load(writer.document) == before
@@ -107,9 +99,8 @@ async def test_a_session_goes_out_of_redis_and_comes_back(nodes: Nodes, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_records_leases_and_decisions_are_as_they_should_be(nodes: Nodes) -> None:
-    node = await nodes.start("a")
-    send_everything_twice(node)
+async def test_records_leases_and_decisions_are_as_they_should_be(twice: Nodes) -> None:
+    node = await twice.start("a")
     record = await node.create_session(a_session(title="Rome"))
     assert await node.get_session(TRIP) == record
     lease = await node.acquire_lease(TRIP, "worker-1", 60_000)

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.backplane.redis.conftest import Nodes
@@ -21,6 +22,7 @@ from threadline_server.backplane.base import Durability
 from threadline_server.backplane.redis.endpoint import Address, parse_endpoint
 from threadline_server.backplane.redis.keys import slot_of
 from threadline_server.backplane.redis.link import OnReply, RedisAway, RedisRefused, Reply
+from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.requirements import WAITAOF_SINCE
 from threadline_server.backplane.redis.synced_confirmer import SyncedConfirmer, marker_key
 from threadline_server.backplane.redis.topology import Topology
@@ -55,18 +57,17 @@ def redis_on_disk(tmp_path: Path) -> Iterator[tuple[RedisServer, FailingDisk]]:
 
 
 class Primary:
-    """What it was told, and the questions that wait for an answer."""
+    """What it was told, and the questions that wait for an answer. In the place of the links to Redis."""
 
     def __init__(self) -> None:
-        topology = Topology(parse_endpoint("redis://127.0.0.1:1"))
-        topology.move(0, HERE)
+        self.topology = Topology(parse_endpoint("redis://127.0.0.1:1"))
+        self.topology.move(0, HERE)
         self.synced: list[str] = []
         self.writes: list[OnReply] = []
         self.questions: list[OnReply] = []
-        self.confirmer = SyncedConfirmer[str](topology, self.synced.extend)
-        self.confirmer.links.submit = self._submit  # type: ignore[method-assign]
+        self.confirmer = SyncedConfirmer[str](cast(Links, self), self.synced.extend)
 
-    def _submit(self, slot: int, command: bytes, on_reply: OnReply) -> None:
+    def submit(self, slot: int, command: bytes, on_reply: OnReply) -> None:
         (self.questions if b"WAITAOF" in command else self.writes).append(on_reply)
 
     async def answer(self, write: Reply, local: Reply) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from threadline.errors import StoreError
-from threadline.ids import SessionId, split_document_name
+from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
     DocumentName,
@@ -28,6 +28,7 @@ from threadline_server.backplane.base import (
     Stored,
 )
 from threadline_server.backplane.objects import Objects
+from threadline_server.backplane.redis.activity import Activity
 from threadline_server.backplane.redis.aftermath import Aftermath, Written
 from threadline_server.backplane.redis.blobs import Blobs
 from threadline_server.backplane.redis.catalogue import Catalogue
@@ -79,7 +80,7 @@ class RedisBackplane:
         self._least = least
         self._objects = objects
         self._start_s = start_s
-        self._active: dict[SessionId, int] = {}
+        self._activity = Activity()
         self._asks = True
         self._run_ids: dict[Address, bytes] = {}
         self._open = False
@@ -107,17 +108,17 @@ class RedisBackplane:
             start=self._start,
             is_sending=lambda document: self._writer.is_sending(document),
         )
-        self._writer = Writer(
-            self._links,
-            on_taken=self._on_taken,
-            on_settled=self._replication.settled,
-            confirm=self._confirm,
-            on_lost=self._replication.lose,
-            is_active=self._active.__contains__,
-            on_cold=lambda document: self._start(self._warm_again(document)),
-        )
         self._confirmer = self._make_confirmer()
         self._aftermath = Aftermath(self._topology, self._confirmer, self._replication, self._start)
+        self._writer = Writer(
+            self._links,
+            on_taken=self._replication.own,
+            on_settled=self._replication.settled,
+            confirm=self._aftermath.confirm if self._asks else self._durable_already,
+            on_lost=self._replication.lose,
+            activity=self._activity,
+            on_cold=lambda document: self._start(self._warm_again(document)),
+        )
         self._topology.on_change.append(self._on_topology)
         self._open = True
         started = asyncio.Event()
@@ -126,8 +127,10 @@ class RedisBackplane:
         await self._first_links()
 
     def _make_confirmer(self) -> Confirmer[Written]:
-        if self.durability is Durability.FSYNC:
-            return SyncedConfirmer[Written](self._topology, self._written)
+        self._blocked: Links | None = None  # by questions that Redis answers when it has synced
+        if self._asks and self.durability is Durability.FSYNC:
+            self._blocked = Links(self._topology, lambda link: None)
+            return SyncedConfirmer[Written](self._blocked, self._written)
         return Confirmer[Written](self._links, self._written)
 
     async def _first_links(self) -> None:
@@ -160,8 +163,8 @@ class RedisBackplane:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._links.run())
             self._tasks.create_task(self._subscriptions.run())
-            if self._asks and isinstance(self._confirmer, SyncedConfirmer):
-                self._tasks.create_task(self._confirmer.links.run())
+            if self._blocked is not None:
+                self._tasks.create_task(self._blocked.run())
             self._upkeep = self._tasks.create_task(self._keep_up())
             self._tasks.create_task(self._replication.poll())
             started.set()
@@ -177,8 +180,7 @@ class RedisBackplane:
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), UPKEEP_S)
-            active = list(self._active.items())
-            self._active.clear()
+            active = self._activity.take()
             try:
                 for first in range(0, len(active), _TOUCHED_AT_ONCE):
                     await self._catalogue.touch(active[first : first + _TOUCHED_AT_ONCE])
@@ -285,16 +287,9 @@ class RedisBackplane:
     def append(self, appends: Sequence[Append]) -> None:
         self._writer.append(appends)
 
-    def _on_taken(self, document: DocumentName, turn: LoggedTurn) -> None:
-        if turn.turn.entries:
-            self._active[split_document_name(document)[0]] = turn.turn.entries[-1].at_ms
-        self._replication.own(document, turn)
-
-    def _confirm(self, sending: Sending) -> None:
-        if self._asks:
-            self._aftermath.confirm(sending)
-        else:
-            self._writer.durable((sending,))
+    def _durable_already(self, sending: Sending) -> None:
+        """Redis replies when it has synced."""
+        self._writer.durable((sending,))
 
     def _written(self, items: list[Written]) -> None:
         self._writer.durable([item for item in items if isinstance(item, Sending)])

@@ -24,7 +24,6 @@ from threadline_server.backplane.redis.keys import PREFIX, slot_of
 from threadline_server.backplane.redis.link import RedisRefused, Reply
 from threadline_server.backplane.redis.links import Links
 from threadline_server.backplane.redis.scripts import pack
-from threadline_server.backplane.redis.topology import Topology
 
 WAIT_MS = 2_000
 _WAITAOF = pack("WAITAOF", 1, 0, WAIT_MS)
@@ -40,11 +39,10 @@ def marker_key(slot: int) -> str:
 
 
 class SyncedConfirmer(Confirmer[T]):
-    """`links` are its own. It is failing while a primary does not sync, or cannot be asked."""
+    """Its links are its own. It is failing while a primary does not sync, or cannot be asked."""
 
-    def __init__(self, topology: Topology, on_written: Callable[[list[T]], None]) -> None:
-        self.links = Links(topology, lambda link: None)
-        super().__init__(self.links, on_written)
+    def __init__(self, links: Links, on_written: Callable[[list[T]], None]) -> None:
+        super().__init__(links, on_written)
         self._slots: dict[Address, int] = {}
 
     def _ask(self, file: File[T]) -> None:

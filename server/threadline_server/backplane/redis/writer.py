@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 
-from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
     AppendRefused,
@@ -26,6 +25,7 @@ from threadline_server.backplane.base import (
     Turn,
     WrongLineage,
 )
+from threadline_server.backplane.redis.activity import Activity
 from threadline_server.backplane.redis.endpoint import Address
 from threadline_server.backplane.redis.keys import DocumentKeys, document_keys
 from threadline_server.backplane.redis.link import RedisRefused, Reply
@@ -48,18 +48,20 @@ class Counts:
     bytes: int = 0
 
 
-@dataclass(slots=True, eq=False)
 class Sending:
     """position: where the log has it; 0 before the reply
     retaken:  set when it was taken once more, after Redis had forgotten it
     """
 
-    append: Append
-    keys: DocumentKeys
-    command: bytes
-    size: int
-    position: int = 0
-    retaken: asyncio.Event | None = None
+    __slots__ = ("append", "command", "keys", "position", "retaken", "size")
+
+    def __init__(self, append: Append, keys: DocumentKeys, command: bytes, size: int) -> None:
+        self.append = append
+        self.keys = keys
+        self.command = command
+        self.size = size
+        self.position: int = 0
+        self.retaken: asyncio.Event | None = None
 
 
 def merged_ranges(turn: Turn) -> list[int] | None:
@@ -77,8 +79,8 @@ def merged_ranges(turn: Turn) -> list[int] | None:
 class Writer:
     """`on_taken` is told of each turn after its append was; then it is given to `confirm`.
 
-    on_cold:   brings a document back from the cold tier; the turn is sent again a little later
-    is_active: whether Redis was told lately that a session is in use, so that it need not be told again
+    on_cold:  brings a document back from the cold tier; the turn is sent again a little later
+    activity: the sessions of which Redis was told lately that they are in use: it need not be told again
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Writer:
         confirm: Callable[[Sending], None],
         on_lost: Callable[[DocumentName], None],
         on_cold: Callable[[DocumentName], None],
-        is_active: Callable[[SessionId], bool],
+        activity: Activity,
     ) -> None:
         self.counts = Counts()
         self._links = links
@@ -99,7 +101,7 @@ class Writer:
         self._confirm = confirm
         self._on_lost = on_lost
         self._on_cold = on_cold
-        self._is_active = is_active
+        self._activity = activity
         self._loop = asyncio.get_running_loop()
         self._sending: dict[DocumentName, Sending] = {}
         self._behind: dict[DocumentName, deque[Append]] = {}
@@ -139,7 +141,7 @@ class Writer:
             self._refuse(append, StaleRange(f"{append.document}: a turn does not continue itself."))
             return
         data = encode_turn(append.turn, append.document)
-        at_ms = "" if self._is_active(keys.of.id) else _at_ms(append.turn)
+        at_ms = "" if keys.of.id in self._activity else _at_ms(append.turn)
         sending = Sending(append, keys, _command(append, keys, data, ranges, at_ms), len(data))
         self._sending[append.document] = sending
         self._send(sending)
@@ -177,6 +179,8 @@ class Writer:
         self.counts.taken += 1
         self.counts.bytes += sending.size
         self._settle(sending)
+        if append.turn.entries:
+            self._activity.note(sending.keys.of.id, append.turn.entries[-1].at_ms)
         self._tell(append.on_taken, append, position)
         self._on_taken(append.document, LoggedTurn(position, append.turn))
         self._confirm(sending)

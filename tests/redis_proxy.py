@@ -1,4 +1,4 @@
-"""A way to Redis that can be cut, and that can lose or delay what pub/sub says."""
+"""A way to Redis that can be cut, can lose or delay what pub/sub says, and can run commands twice."""
 
 from __future__ import annotations
 
@@ -37,9 +37,16 @@ class RedisProxy:
 
     lost_share: which part of the messages of pub/sub is lost
     delay_s:    how long they are held back
+    commands:   what came while `noting`, but for that of connections that subscribe
+
+    With `twice`, each command runs twice and the second reply is passed on, as when the first was lost with
+    its connection and the command was sent again.
     """
 
-    def __init__(self, redis_port: int, chance: random.Random) -> None:
+    def __init__(self, redis_port: int, chance: random.Random, *, twice: bool = False) -> None:
+        self.twice = twice
+        self.noting = False
+        self.commands: list[bytes] = []
         self.lost_share = 0.0
         self.delay_s = 0.0
         self.lost_messages = 0
@@ -97,6 +104,19 @@ class RedisProxy:
             self._writers -= {writer, to_redis}
             to_redis.transport.abort()
 
+    async def run(self, commands: list[bytes]) -> None:
+        """Let Redis run them now, on a connection of their own."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._redis_port)
+        try:
+            writer.write(b"".join(commands))
+            replies, waiting = Frames(), len(commands)
+            while waiting:
+                data = await reader.read(CHUNK)
+                assert data, "Redis closed the connection"
+                waiting -= len(replies.of(data))
+        finally:
+            writer.transport.abort()
+
     def loses(self) -> bool:
         if self._chance.random() >= self.lost_share:
             return False
@@ -104,37 +124,63 @@ class RedisProxy:
         return True
 
 
+class Frames:
+    """Cuts a stream into RESP values."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def of(self, data: bytes) -> list[bytes]:
+        """Those that are complete with `data`."""
+        self._rest += data
+        frames = []
+        at = 0
+        while at < len(self._rest) and (end := frame_end(self._rest, at)) is not None:
+            frames.append(bytes(self._rest[at:end]))
+            at = end
+        del self._rest[:at]
+        return frames
+
+
 class _Way:
-    """One connection. One that subscribes is looked at frame by frame, others pass as they are."""
+    """One connection. Of one that subscribes the replies are looked at, of others the commands."""
 
     def __init__(self, proxy: RedisProxy) -> None:
         self._proxy = proxy
         self._subscribed = False
-        self._rest = bytearray()
+        self._first = True
+        self._commands = Frames()
+        self._replies = Frames()
 
     async def pass_commands(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
             self._subscribed = self._subscribed or b"SSUBSCRIBE" in data
+            if not self._subscribed:
+                data = self._repeated(data)
             writer.write(data)
             await writer.drain()
+
+    def _repeated(self, data: bytes) -> bytes:
+        commands = self._commands.of(data)
+        if self._proxy.noting:
+            self._proxy.commands += commands
+        times = 2 if self._proxy.twice else 1
+        return b"".join(command * times for command in commands)
 
     async def pass_replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
             if self._subscribed:
                 if self._proxy.delay_s:
                     await asyncio.sleep(self._proxy.delay_s)  # the fault itself
-                data = self._kept(data)
+                data = b"".join(frame for frame in self._replies.of(data) if not self._is_lost(frame))
+            elif self._proxy.twice:
+                data = b"".join(frame for frame in self._replies.of(data) if self._is_second())
             writer.write(data)
             await writer.drain()
 
-    def _kept(self, data: bytes) -> bytes:
-        self._rest += data
-        kept = bytearray()
-        at = 0
-        while at < len(self._rest) and (end := frame_end(self._rest, at)) is not None:
-            said = _MESSAGE in self._rest[at : at + 24]
-            if not (said and self._proxy.loses()):
-                kept += self._rest[at:end]
-            at = end
-        del self._rest[:at]
-        return bytes(kept)
+    def _is_lost(self, frame: bytes) -> bool:
+        return _MESSAGE in frame[:24] and self._proxy.loses()
+
+    def _is_second(self) -> bool:
+        self._first = not self._first
+        return self._first
