@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from compile_hot_modules import HOT
 
 ROOT = Path(__file__).parents[1]
 TREES = (ROOT / "client_py", ROOT / "server")
@@ -177,3 +178,40 @@ def test_relative_imports_are_resolved() -> None:
     node = ast.parse("from ..b import c").body[0]
     assert isinstance(node, ast.ImportFrom)
     assert _base_of(node, "a.x") == "a.b"
+
+
+SUSPENDS = (ast.Await, ast.AsyncWith, ast.AsyncFor, ast.Yield, ast.YieldFrom)
+ENDS_AT_ONCE = ("asyncio.timeout(", "self._repairing", "self._one_at_a_time")
+"""What `async with` may have in compiled code: the end of these never waits."""
+
+
+def handlers(tree: ast.AST) -> Iterator[ast.stmt]:
+    """What runs while an exception may be handled."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            yield from node.finalbody
+            for handler in node.handlers:
+                yield from handler.body
+
+
+@pytest.mark.parametrize("module", HOT)
+def test_compiled_code_never_waits_while_it_handles_an_exception(module: str) -> None:
+    """It would leave that exception behind as the one that all other tasks handle, and a `finally` elsewhere
+    raises it once more.
+    """
+    (path,) = [path for tree in TREES if (path := (tree / module).with_suffix(".py")).exists()]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    waits = [
+        f"line {node.lineno}: {ast.unparse(node)[:60]}"
+        for part in handlers(tree)
+        for node in ast.walk(part)
+        if isinstance(node, SUSPENDS)
+    ]
+    waits += [
+        f"line {node.lineno}: async with {ast.unparse(item)}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncWith)
+        for item in node.items
+        if not ast.unparse(item).startswith(ENDS_AT_ONCE)
+    ]
+    assert waits == []

@@ -73,21 +73,27 @@ class Aftermath:
 
     async def _settle(self, address: Address, writer: Writer) -> None:
         doubtful = self._doubtful[address]
-        settled = False
-        while not settled:
-            try:
-                while doubtful:
-                    sending = doubtful[0]
-                    await self._replication.verify_own(sending, writer, self._found)
-                    doubtful.remove(sending)
-                await self._replication.verify_followers(address, writer.drop_held)
-                settled = not doubtful
-            except StoreError:
+        looked = False
+        while doubtful or not looked:
+            looked = await self._has_looked(address, doubtful, writer)
+            if not looked:
                 await asyncio.sleep(RETRY_S)
         writer.release(address)
         del self._doubtful[address]
         for sending in self._newer.pop(address):
             self.confirm(sending)
+
+    async def _has_looked(self, address: Address, doubtful: deque[Sending], writer: Writer) -> bool:
+        """Whether Redis could be asked for all of them, and for what other nodes wrote."""
+        try:
+            while doubtful:
+                sending = doubtful[0]
+                await self._replication.verify_own(sending, writer, self._found)
+                doubtful.remove(sending)
+            await self._replication.verify_followers(address, writer.drop_held)
+        except StoreError:
+            return False
+        return True
 
     def _found(self, sending: Sending) -> None:
         self._confirmer.add(sending.keys.of.slot, sending)

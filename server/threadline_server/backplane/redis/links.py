@@ -93,16 +93,15 @@ class Links:
         owner = self.topology.owner(slot)
         return None if owner is None else self._links.get(owner)
 
-    async def run(self) -> None:
-        """Keep the connections until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._keep_topology())
-                self._match()
-        finally:
-            self._tasks = None
-            for link in self.all:
-                link.abort()
+    def keep(self, tasks: asyncio.TaskGroup) -> None:
+        """Keep the connections, by tasks in `tasks`, until those are cancelled. Call `let_go` before."""
+        self._tasks = tasks
+        tasks.create_task(self._keep_topology())
+        self._match()
+
+    def let_go(self) -> None:
+        """Connect to nobody any more."""
+        self._tasks = None
 
     def _match(self) -> None:
         """Start and end keepers so that each primary has one."""
@@ -137,16 +136,21 @@ class Links:
         """Connect, wait for the end, connect again, with growing pauses while that fails."""
         pause = RETRY_S
         while True:
-            try:
-                link = await self.connect(address)
-            except (RedisAway, RedisRefused) as error:
-                self._failed(address, error)
+            link = await self._connected_to(address)
+            if link is None:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
                 pause = min(2 * pause, MAX_RETRY_S)
-                continue
-            pause = RETRY_S
-            await self._use(link)
-            self.want_refresh()
+            else:
+                pause = RETRY_S
+                await self._use(link)
+                self.want_refresh()
+
+    async def _connected_to(self, address: Address) -> Link | None:
+        try:
+            return await self.connect(address)
+        except (RedisAway, RedisRefused) as error:
+            self._failed(address, error)
+            return None
 
     def _failed(self, address: Address, error: Exception) -> None:
         if self.error is None:

@@ -210,18 +210,20 @@ class Replication:
     async def _repair(self, follower: Follower) -> None:
         before = follower.position
         async with self._repairing:
-            while not follower.closed:
-                try:
-                    await follower.repair(self._documents.read)
-                except Damaged:
-                    follower.lose()
-                    break
-                except StoreError:
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                break
+            while not follower.closed and not await self._has_read(follower):  # noqa: ASYNC110  # Redis is away
+                await asyncio.sleep(RETRY_S)
         self.repairs += follower.position > before
         self.lost += follower.was_lost
+
+    async def _has_read(self, follower: Follower) -> bool:
+        """Whether the log could be asked; what it cannot tell any more, the follower has lost."""
+        try:
+            await follower.repair(self._documents.read)
+        except Damaged:
+            follower.lose()
+        except StoreError:
+            return False
+        return True
 
     # what was not heard
 

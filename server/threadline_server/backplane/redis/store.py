@@ -127,10 +127,11 @@ class RedisBackplane:
         await self._first_links()
 
     def _make_confirmer(self) -> Confirmer[Written]:
-        self._blocked: Links | None = None  # by questions that Redis answers when it has synced
+        self._all_links = [self._links, self._subscriptions.links]
         if self._asks and self.durability is Durability.FSYNC:
-            self._blocked = Links(self._topology, lambda link: None)
-            return SyncedConfirmer[Written](self._blocked, self._written)
+            blocked = Links(self._topology, lambda link: None)  # by questions answered when Redis has synced
+            self._all_links.append(blocked)
+            return SyncedConfirmer[Written](blocked, self._written)
         return Confirmer[Written](self._links, self._written)
 
     async def _first_links(self) -> None:
@@ -155,16 +156,16 @@ class RedisBackplane:
             async with asyncio.timeout(CLOSE_S):
                 await asyncio.wait([self._upkeep])
         self._writer.stop()
+        for links in self._all_links:
+            links.let_go()
         self._background.cancel()
         await asyncio.wait([self._background])
 
     async def _run(self, started: asyncio.Event) -> None:
         """Owns every task of this backplane until it is cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
-            self._tasks.create_task(self._links.run())
-            self._tasks.create_task(self._subscriptions.run())
-            if self._blocked is not None:
-                self._tasks.create_task(self._blocked.run())
+            for links in self._all_links:
+                links.keep(self._tasks)
             self._upkeep = self._tasks.create_task(self._keep_up())
             self._tasks.create_task(self._replication.poll())
             started.set()

@@ -39,9 +39,6 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._channels)
 
-    async def run(self) -> None:
-        await self.links.run()
-
     def add(
         self, slot: int, channel: str, on_message: Callable[[bytes], None], on_live: Callable[[], None]
     ) -> Subscription:

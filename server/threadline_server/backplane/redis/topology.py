@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from redis.asyncio.sentinel import Sentinel
-from redis.exceptions import RedisError
-
 from threadline_server.backplane.redis.endpoint import Address, Endpoint
 from threadline_server.backplane.redis.keys import SLOTS
 from threadline_server.backplane.redis.link import CONNECT_S, RedisAway, RedisRefused, connect, info_fields
+from threadline_server.backplane.redis.sentinels import ask_sentinels
 
 
 class Topology:
@@ -36,7 +34,7 @@ class Topology:
     async def refresh(self) -> None:
         """Ask again. Raises RedisAway, RedisRefused."""
         if self.endpoint.sentinel is not None:
-            self._use_one(await self._ask_sentinels(self.endpoint.sentinel))
+            self._use_one(await ask_sentinels(self.endpoint, self.endpoint.sentinel))
             return
         error: Exception | None = None
         for address in (*self.primaries, *self.endpoint.addresses):
@@ -90,16 +88,3 @@ class Topology:
     def _changed(self) -> None:
         for call in self.on_change:
             call()
-
-    async def _ask_sentinels(self, name: str) -> Address:
-        hosts = [(address.host, address.port) for address in self.endpoint.addresses]
-        options = {"socket_timeout": CONNECT_S}
-        sentinels = Sentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-        try:
-            host, port = await sentinels.discover_master(name)
-        except (RedisError, OSError) as error:
-            raise RedisAway(f"No Sentinel names a primary for {name} ({error}).") from error
-        finally:
-            for sentinel in sentinels.sentinels:
-                await sentinel.aclose()
-        return Address(str(host), int(port))
