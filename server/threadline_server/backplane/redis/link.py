@@ -57,6 +57,7 @@ class Link:
         self._reader = hiredis.Reader(replyError=RedisRefused)
         self._waiting: deque[OnReply] = deque()
         self._outgoing: list[bytes] = []
+        self._gathers: bool = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,12 +117,17 @@ class Link:
 
     def write(self, command: bytes) -> None:
         """Send what has no reply of its own (on a connection of subscriptions)."""
-        if not self._outgoing:
+        if not self._outgoing and not self._gathers:
             self._loop.call_soon(self.flush)
         self._outgoing.append(command)
 
+    def gather(self) -> None:
+        """`flush` follows in this turn of the loop: until then nothing has to leave."""
+        self._gathers = True
+
     def flush(self) -> None:
         """Now, and not only at the end of this turn of the loop."""
+        self._gathers = False
         if self._transport is not None and self._outgoing:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()

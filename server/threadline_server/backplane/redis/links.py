@@ -217,8 +217,12 @@ class Links:
             return
         link.send(command, partial(self._replied, slot, command, link, on_reply))
 
+    def gather(self) -> None:
+        """`flush` follows what is submitted next, in this turn of the loop."""
+        for link in self._links.values():
+            link.gather()
+
     def flush(self) -> None:
-        """Nothing more is submitted in this turn of the loop."""
         for link in self._links.values():
             link.flush()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
+from typing import Final
 
 from threadline_server.backplane.base import (
     Append,
@@ -33,8 +34,8 @@ from threadline_server.backplane.redis.links import Links, is_away
 from threadline_server.backplane.redis.scripts import Argument, Script, pack_script
 from threadline_server.backplane.turn_bytes import encode_turn
 
-RETRY_S = 0.25
-_DIGEST_BYTES = 9
+RETRY_S: Final = 0.25
+_DIGEST_BYTES: Final = 9
 
 
 @dataclass(slots=True)
@@ -123,12 +124,15 @@ class Writer:
         return document in self._sending
 
     def append(self, appends: Sequence[Append]) -> None:
-        for append in appends:
-            if append.document in self._sending:
-                self._behind.setdefault(append.document, deque()).append(append)
-            else:
-                self._begin(append)
-        self._links.flush()
+        self._links.gather()
+        try:
+            for append in appends:
+                if append.document in self._sending:
+                    self._behind.setdefault(append.document, deque()).append(append)
+                else:
+                    self._begin(append)
+        finally:
+            self._links.flush()
 
     def _begin(self, append: Append) -> None:
         ranges = merged_ranges(append.turn)
