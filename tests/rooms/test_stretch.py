@@ -30,7 +30,7 @@ def drafted(updates: list[bytes], senders: list[Witness] | None = None) -> list[
         assert verdict.update is not None
         sender = alone if senders is None else senders[at]
         if verdict.text_at:
-            draft.type(verdict, sender, ADA, 7)
+            draft.type(verdict, sender, ADA, lambda: 7)
         else:
             draft.add(Entry("ada", "editor", verdict.ranges, verdict.update, 7), sender)
     assert len(draft.entries) == len(draft.senders)
@@ -102,6 +102,6 @@ def test_an_entry_asked_for_early_grows_on() -> None:
     gate, draft, sender = Gate(OpenRules()), Draft(), Sender()
     draft.add(Entry("ada", "editor", gate.admit(START, ADA).ranges, START, 7), sender)
     for at, letter in enumerate("abc"):
-        draft.type(gate.admit(keystroke(5 + at, letter), ADA), sender, ADA, 7)
+        draft.type(gate.admit(keystroke(5 + at, letter), ADA), sender, ADA, lambda: 7)
         assert draft.entries[-1].ranges == (ClockRange(300, 5, 6 + at),)
     assert draft.entries[-1].update == keystroke(5, "abc")

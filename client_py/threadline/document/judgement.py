@@ -18,7 +18,7 @@ Path: TypeAlias = tuple[str, ...]
 text's content.
 """
 
-LIST_POSITION = "[]"
+LIST_POSITION: Final = "[]"
 
 
 class ContentKind(Enum):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from threadline.actors import Actor, Role
 from threadline.document.counters import FOLDED
@@ -25,28 +25,28 @@ from threadline.document.root_rules import RootRule
 from threadline.document.state import top_level_of
 from threadline.ids import AGENT_PREFIX, belongs_to, owner_of
 
-ANY = "*"
-CONTEXT = "/context/"
-MAX_KEY_CHARS = 512
-MAX_TITLE_CHARS = 200
-MAX_LABEL_CHARS = 128
+ANY: Final = "*"
+CONTEXT: Final = "/context/"
+MAX_KEY_CHARS: Final = 512
+MAX_TITLE_CHARS: Final = 200
+MAX_LABEL_CHARS: Final = 128
 
 Check: TypeAlias = Callable[[Actor, int, Path, Content], str | None]
 
-VIEWERS_READ = "viewers of this session can read it, not change it"
-NO_SUCH_PLACE = "the session document has no such place"
+VIEWERS_READ: Final = "viewers of this session can read it, not change it"
+NO_SUCH_PLACE: Final = "the session document has no such place"
 
-_K = ContentKind
-_SERVER = frozenset({Role.SERVER})
-_AGENT = frozenset({Role.AGENT, Role.SERVER})
-_KEEPERS = frozenset({Role.OWNER, Role.AGENT, Role.SERVER})
-_EDITORS = frozenset({Role.OWNER, Role.EDITOR, Role.AGENT, Role.SERVER})
+_K: Final = ContentKind
+_SERVER: Final = frozenset({Role.SERVER})
+_AGENT: Final = frozenset({Role.AGENT, Role.SERVER})
+_KEEPERS: Final = frozenset({Role.OWNER, Role.AGENT, Role.SERVER})
+_EDITORS: Final = frozenset({Role.OWNER, Role.EDITOR, Role.AGENT, Role.SERVER})
 
-_ROLES = frozenset(MessageRole)
-_ROLES_OF_AGENTS = _ROLES - {MessageRole.USER}
-_ROLES_OF_DEVICES = frozenset({MessageRole.USER})
-_STATES = frozenset(MessageStatus)
-_STATES_BY_DEVICES = frozenset({MessageStatus.COMPLETE, MessageStatus.RETRACTED})
+_ROLES: Final = frozenset(MessageRole)
+_ROLES_OF_AGENTS: Final = _ROLES - {MessageRole.USER}
+_ROLES_OF_DEVICES: Final = frozenset({MessageRole.USER})
+_STATES: Final = frozenset(MessageStatus)
+_STATES_BY_DEVICES: Final = frozenset({MessageStatus.COMPLETE, MessageStatus.RETRACTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-_STEP = ("runs", ANY, "steps", LIST_POSITION)
+_STEP: Final = ("runs", ANY, "steps", LIST_POSITION)
 
 TABLE: tuple[Rule, ...] = (
     Rule(("meta", "title"), _K.VALUE, _KEEPERS, check=_is_text(MAX_TITLE_CHARS), deleters=_KEEPERS),
@@ -187,7 +187,7 @@ TABLE: tuple[Rule, ...] = (
     Rule((*_STEP, ANY), _K.VALUE, _AGENT, deleters=_AGENT),
     Rule((*_STEP, "text", LIST_POSITION), _K.STRING, _AGENT, deleters=_AGENT),
 )
-_ROOTS = frozenset(rule.path[0] for rule in TABLE)
+_ROOTS: Final = frozenset(rule.path[0] for rule in TABLE)
 
 
 def _by_end() -> dict[tuple[str, int, str], tuple[Rule, ...]]:
@@ -206,7 +206,7 @@ def _by_end() -> dict[tuple[str, int, str], tuple[Rule, ...]]:
     }
 
 
-_BY_END = _by_end()
+_BY_END: Final = _by_end()
 
 
 def rule_at(path: Path) -> Rule | None:

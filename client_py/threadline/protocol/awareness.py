@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from threadline.protocol.errors import InvalidText, NotCanonical, Oversized
 from threadline.protocol.limits import DEFAULT_LIMITS, MAX_AWARENESS_CLOCK, Limits
@@ -18,8 +18,8 @@ from threadline.protocol.varint import Reader, encode_text, encode_uint
 
 State = dict[str, Any]
 
-EMPTY_AWARENESS = b"\x00"
-GONE = b"null"
+EMPTY_AWARENESS: Final = b"\x00"
+GONE: Final = b"null"
 """The state of a device that left."""
 
 

@@ -8,17 +8,18 @@ update    2 varBytes(update)          "this is new"
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from threadline.protocol.errors import UnknownMessage
 from threadline.protocol.limits import DEFAULT_LIMITS, Limits
 from threadline.protocol.varint import Reader, encode_bytes
 
-STEP1 = 0
-STEP2 = 1
-UPDATE = 2
+STEP1: Final = 0
+STEP2: Final = 1
+UPDATE: Final = 2
 
-EMPTY_STATE_VECTOR = b"\x00"
-EMPTY_UPDATE = b"\x00\x00"
+EMPTY_STATE_VECTOR: Final = b"\x00"
+EMPTY_UPDATE: Final = b"\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ Source: https://github.com/dmonad/lib0, `encoding.js` and `decoding.js`.
 
 from __future__ import annotations
 
+from typing import Final
+
 from threadline.protocol.errors import InvalidText, NotCanonical, Oversized, TrailingBytes, Truncated
 from threadline.protocol.limits import MAX_SAFE_INTEGER
 
-_MAX_SHIFT = 49
+_MAX_SHIFT: Final = 49
 """Seven full groups are 49 bits; an eighth reaches 2^53 - 1 and none may follow."""
 
-_SINGLE = tuple(bytes((value,)) for value in range(0x80))
+_SINGLE: Final = tuple(bytes((value,)) for value in range(0x80))
 
 
 def encode_uint(value: int) -> bytes:

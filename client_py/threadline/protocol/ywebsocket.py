@@ -11,20 +11,21 @@ Source: https://github.com/yjs/y-protocols, PROTOCOL.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from threadline.protocol.errors import UnknownMessage
 from threadline.protocol.limits import DEFAULT_LIMITS, Limits
 from threadline.protocol.sync import SyncMessage, SyncStep1, SyncStep2, Update, encode_sync, read_sync
 from threadline.protocol.varint import Reader, encode_bytes, encode_text
 
-SYNC = 0
-AWARENESS = 1
-AUTH = 2
-QUERY_AWARENESS = 3
+SYNC: Final = 0
+AWARENESS: Final = 1
+AUTH: Final = 2
+QUERY_AWARENESS: Final = 3
 
-PERMISSION_DENIED = 0
+PERMISSION_DENIED: Final = 0
 
-MAX_REASON_BYTES = 4096
+MAX_REASON_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class QueryAwareness:
 ClientMessage = SyncMessage | AwarenessUpdate | QueryAwareness
 ServerMessage = ClientMessage | PermissionDenied
 
-HEARTBEAT = b"\x01\x01\x00"
+HEARTBEAT: Final = b"\x01\x01\x00"
 """An awareness update without entries: no client reacts, but y-websocket sees that the server lives."""
 
 

@@ -18,13 +18,14 @@ Numbers are LEB128 varints without a sign. Clocks are stored the same way: pairs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 from zlib import crc32
 
 from threadline_server.backplane.base import ClockRange, Damaged, Entry, NodeId, Turn
 
-VERSION = 2
-UNCHECKED_VERSION = 1
-CHECK_BYTES = 4
+VERSION: Final = 2
+UNCHECKED_VERSION: Final = 1
+CHECK_BYTES: Final = 4
 
 
 class DamagedTurn(Damaged):

@@ -33,12 +33,12 @@ from threadline_server.rooms.turns import Account
 _log = structlog.get_logger()
 
 # Why the transport is not read; the reasons are independent of each other.
-_HELD = 1  # the store is behind
-_TURN = 2  # it stands in line for its turn
-_FAST = 4  # it is over the sustained rate
-_DEAF = 8  # it sends and sends, but does not read what it is answered
+_HELD: Final = 1  # the store is behind
+_TURN: Final = 2  # it stands in line for its turn
+_FAST: Final = 4  # it is over the sustained rate
+_DEAF: Final = 8  # it sends and sends, but does not read what it is answered
 
-_MOST_UNREAD = 1024
+_MOST_UNREAD: Final = 1024
 """Messages handled for a congested device, each of which may be answered."""
 
 _LOOK_EVERY: Final = 8

@@ -7,6 +7,7 @@ text, extensions and unmasked frames are refused. Source: RFC 6455, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from threadline.protocol.errors import MalformedFrame
 from threadline_server.edge.frames import BINARY, CLOSE, CONTINUATION, TEXT
@@ -16,14 +17,15 @@ try:
 except ImportError:  # a platform without a wheel
     from websockets.utils import apply_mask
 
-PREFIX_BYTES = 640
+_unmask: Final = apply_mask  # what is imported is looked up by its name each time
+PREFIX_BYTES: Final = 640
 """What `grant` gets to see of a large message: enough for an address and a message type."""
 
-_MASKED = 0x80
-_FINAL = 0x80
-_RESERVED = 0x70
-_SMALLEST = 6  # two bytes of header, four of mask
-_LARGE_BYTES = 16 * 1024
+_MASKED: Final = 0x80
+_FINAL: Final = 0x80
+_RESERVED: Final = 0x70
+_SMALLEST: Final = 6  # two bytes of header, four of mask
+_LARGE_BYTES: Final = 16 * 1024
 """From here on a copy takes longer than a view of the same bytes."""
 
 
@@ -103,7 +105,7 @@ class FrameReader:
             return None
         self._position = end
         masked = data[body + 4 : end] if size < _LARGE_BYTES else memoryview(data)[body + 4 : end]
-        payload = apply_mask(masked, data[body : body + 4])
+        payload = _unmask(masked, data[body : body + 4])
         if opcode == BINARY and first & _FINAL and self._fragments is None:
             self.opcode = BINARY
             self._allowed = self._free_bytes
@@ -118,7 +120,7 @@ class FrameReader:
         if len(seen) < min(size, PREFIX_BYTES):
             return False
         total = len(gathered) + size
-        self._grant(total, bytes(gathered[:PREFIX_BYTES]) or apply_mask(seen, mask))
+        self._grant(total, bytes(gathered[:PREFIX_BYTES]) or _unmask(seen, mask))
         self._allowed = size
         return True
 

@@ -5,19 +5,21 @@ Source: RFC 6455, section 5.
 
 from __future__ import annotations
 
+from typing import Final
+
 from threadline.protocol.close_codes import fit_reason
 
-CONTINUATION = 0x0
-TEXT = 0x1
-BINARY = 0x2
-CLOSE = 0x8
-PING = 0x9
-PONG = 0xA
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
 
-PING_FRAME = b"\x89\x00"
+PING_FRAME: Final = b"\x89\x00"
 
-_SMALL = 126
-_HEADERS = tuple(bytes((0x80 | BINARY, size)) for size in range(_SMALL))
+_SMALL: Final = 126
+_HEADERS: Final = tuple(bytes((0x80 | BINARY, size)) for size in range(_SMALL))
 
 
 def binary_header(size: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from threadline.actors import Role
 from threadline.protocol.limits import Limits
 from threadline.protocol.ywebsocket import HEARTBEAT, decode_from_client
@@ -11,10 +13,10 @@ from threadline_server.edge.encoders import YWEBSOCKET
 from threadline_server.edge.entrance import Entrance
 from threadline_server.edge.frames import binary_frame
 
-ENVELOPE_BYTES = 16
+ENVELOPE_BYTES: Final = 16
 """More than type and length take around a payload."""
 
-_HEARTBEAT = binary_frame(HEARTBEAT)
+_HEARTBEAT: Final = binary_frame(HEARTBEAT)
 
 
 class YWebSocketChannel(DocumentChannel):

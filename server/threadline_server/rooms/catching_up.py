@@ -7,11 +7,12 @@ that join at once would copy it fifty times, twice over.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from threadline_server.rooms.member import Encoder
 from threadline_server.rooms.replica import Difference
 
-_LARGE_BYTES = 64 * 1024
+_LARGE_BYTES: Final = 64 * 1024
 
 
 def step2_frames(difference: Difference, encoder: Encoder) -> list[bytes]:

@@ -53,14 +53,14 @@ class Draft:
             self._entries[-1] = self._stretch.entry
         return self._entries
 
-    def type(self, verdict: Verdict, sender: Contributor, actor: Actor, at_ms: int) -> None:
+    def type(self, verdict: Verdict, sender: Contributor, actor: Actor, now_ms: Callable[[], int]) -> None:
         """Take an update that is one string (see `Verdict`), if it can be with the string before it."""
         assert verdict.update is not None
         stretch = self._stretch
         if stretch is not None and self.senders[-1] is sender and stretch.take(verdict):
             self.size += len(verdict.update)
             return
-        stretch = Stretch(verdict, actor.user, str(actor.role), at_ms)
+        stretch = Stretch(verdict, actor.user, str(actor.role), now_ms())
         self.add(stretch.entry, sender)
         self._stretch = stretch
 

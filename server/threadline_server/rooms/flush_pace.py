@@ -11,11 +11,12 @@ not where a turn is still on its way, to the log or to be acknowledged, which wo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
+from typing import Final
 
-REST_S = 0.001
-_BUSY_TURNS_PER_S = 5_000
-_MANY_ROOMS = 20
-_WINDOW_S = 0.02
+REST_S: Final = 0.001
+_BUSY_TURNS_PER_S: Final = 5_000
+_MANY_ROOMS: Final = 20
+_WINDOW_S: Final = 0.02
 
 
 class FlushPace:

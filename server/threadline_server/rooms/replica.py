@@ -18,7 +18,7 @@ from threadline.protocol.varint import Reader
 from threadline_server.backplane.base import Damaged
 from threadline_server.rooms.state_vector import clamp, decode_state_vector, encode_state_vector
 
-_PANIC = "PanicException"
+_PANIC: Final = "PanicException"
 """pyo3's own exception, which derives from BaseException and cannot be imported."""
 
 
@@ -28,7 +28,7 @@ it the square of their number where they are values of a list: 0.8 s for 5,000, 
 """
 
 _MANY_AHEAD: Final = 16
-_MUCH_AHEAD: Final = 4_096
+_MUCH_AHEAD: Final = 16_384
 """Updates that wait to be integrated together, and their bytes. One by itself takes twice as long: each
 transaction begins and ends with the state vector, and is gone over for what now follows each other.
 """
@@ -40,7 +40,7 @@ _MANY_AT_FIRST: Final = 64
 _MANY_TIMES: Final = 4
 """An encoding that is dear is let go of when so many times its bytes follow it, and no new one was made."""
 
-_KEPT_SWEEPS = 4
+_KEPT_SWEEPS: Final = 4
 """Rounds that an unused encoding is kept: encoding 10,000 messages takes some 20 ms, loading them gave it for
 free.
 """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Final
 
 from pycrdt import Doc
 
@@ -44,12 +44,12 @@ from threadline_server.rooms.room_log import LogOwner, RoomLog
 from threadline_server.rooms.seat import NO_MARK, NOT_SYNCED, Seat
 from threadline_server.rooms.second_look import SecondLook
 
-_READ_AT_ONCE = 500
+_READ_AT_ONCE: Final = 500
 
 _NOBODY: set[Any] = set()
 """Stands for an empty set, which most rooms need no set of their own for; nothing is ever added to it."""
 
-PRESENCE_DELAY_S = 0.1
+PRESENCE_DELAY_S: Final = 0.1
 """How long presence waits that came too fast."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from threadline.actors import Actor
 from threadline.errors import ProtocolError, StoreError
@@ -36,7 +36,7 @@ from threadline_server.rooms.tail import Tail
 from threadline_server.rooms.turns import FOR_EVER
 from threadline_server.rooms.verdict import Verdict
 
-_BYTES_OF_A_TURN = 512
+_BYTES_OF_A_TURN: Final = 512
 """A turn takes a load as long as so many bytes of a base, however small it is."""
 
 
@@ -223,17 +223,16 @@ class RoomLog:
 
     def _draft(self, verdict: Verdict, actor: Actor, contributor: Contributor, fence: Fence | None) -> None:
         assert verdict.update is not None
-        now_ms = self.host.now_ms()
         if self.new:
             self.new = False
-            self.tail.add(self.stamper.beginning(self.gate, now_ms), None, fence)
+            self.tail.add(self.stamper.beginning(self.gate, self.host.now_ms()), None, fence)
         if verdict.text_at:
-            self.tail.type(verdict, contributor, actor, fence, now_ms)
+            self.tail.type(verdict, contributor, actor, fence, self.host.now_ms)
         else:
+            now_ms = self.host.now_ms()
             entry = Entry(actor.user, str(actor.role), verdict.ranges, verdict.update, now_ms)
             self.tail.add(entry, contributor, fence, verdict.created, verdict.parts)
-        if verdict.created:
-            stamp = self.stamper.stamp(self.gate, verdict, now_ms)
+            stamp = self.stamper.stamp(self.gate, verdict, now_ms) if verdict.created else None
             if stamp is not None:
                 self.tail.add(stamp, None, fence)
         self._owner.mark_dirty()

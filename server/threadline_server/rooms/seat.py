@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from threadline.actors import Actor, Role
 from threadline.protocol.close_codes import REPLICA_REJECTED, CloseCode
 from threadline_server.rooms.member import Encoder, Member
 from threadline_server.rooms.replica import Replica
 
-NOT_SYNCED = b""
+NOT_SYNCED: Final = b""
 """No state vector: the member has not said what it holds, so it is sent nothing."""
 
-NO_MARK = (1 << 62) - 1
+NO_MARK: Final = (1 << 62) - 1
 """After every mark: of another replica than the room's."""
 
-_MAX_EXPECTED = 16
+_MAX_EXPECTED: Final = 16
 
 
 class Seat:

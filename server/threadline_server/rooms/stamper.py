@@ -4,7 +4,7 @@ node.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pycrdt import Doc
 
@@ -15,8 +15,8 @@ from threadline_server.backplane.base import ClockRange, DocumentName, Entry, No
 from threadline_server.rooms.gate import Gate, Verdict
 from threadline_server.rooms.stamps import MESSAGES, highest_seq, schema_update, server_client, stamp_update
 
-SCHEMA_VERSION = 1
-SERVER = Actor(SERVER_USER, Role.SERVER)
+SCHEMA_VERSION: Final = 1
+SERVER: Final = Actor(SERVER_USER, Role.SERVER)
 
 
 class Stamper:

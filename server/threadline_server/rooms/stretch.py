@@ -7,16 +7,18 @@ they are joined before the log and the members get them, and cost one item to re
 
 from __future__ import annotations
 
+from typing import Final
+
 from mypy_extensions import mypyc_attr
 
 from threadline.protocol.varint import encode_uint
 from threadline_server.backplane.base import ClockRange, Entry
 from threadline_server.rooms.verdict import Verdict
 
-MAX_BYTES = 16 * 1024
+MAX_BYTES: Final = 16 * 1024
 """More than that is not joined: a frame stays far below what a peer takes."""
 
-_NO_DELETES = b"\x00"
+_NO_DELETES: Final = b"\x00"
 
 
 @mypyc_attr(acyclic=True)

@@ -5,7 +5,7 @@ Bounded: above `pause_bytes` whoever writes is held, above `refuse_bytes` sent a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from threadline.actors import Actor
 from threadline_server.backplane.base import Entry, Fence
@@ -54,11 +54,16 @@ class Tail:
         self.size += len(entry.update)
 
     def type(
-        self, verdict: Verdict, sender: Contributor, actor: Actor, fence: Fence | None, at_ms: int
+        self,
+        verdict: Verdict,
+        sender: Contributor,
+        actor: Actor,
+        fence: Fence | None,
+        now_ms: Callable[[], int],
     ) -> None:
         """Put an accepted string at the end, joined with the string before it where that is possible."""
         assert verdict.update is not None
-        self._draft(fence).type(verdict, sender, actor, at_ms)
+        self._draft(fence).type(verdict, sender, actor, now_ms)
         self.size += len(verdict.update)
 
     def _draft(self, fence: Fence | None) -> Draft:
