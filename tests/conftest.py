@@ -9,8 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from tests.row_results import RowResults
 from tests.server_process import ServerProcess, server_process
+
+settings.register_profile("threadline", deadline=None)  # nothing here is a matter of time
+settings.load_profile("threadline")
 
 FIGURES = "figures"
 LONGEST = ("faults", "soak", "shipping", "attacks", "backplane", "examples", "node")

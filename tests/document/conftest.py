@@ -8,13 +8,9 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from pycrdt import Doc
 
 from threadline.document.session_document import SessionDocument
-
-settings.register_profile("threadline", deadline=None)  # nothing here is a matter of time
-settings.load_profile("threadline")
 
 Fixture = Callable[[str], Any]
 Devices = Callable[[int], list[SessionDocument]]
