@@ -154,18 +154,17 @@ class _Way:
 
     async def pass_commands(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
-            self._subscribed = self._subscribed or b"SSUBSCRIBE" in data
+            commands = self._commands.of(data)
+            self._subscribed = self._subscribed or any(b"SSUBSCRIBE" in command for command in commands)
             if not self._subscribed:
-                data = self._repeated(data)
-            writer.write(data)
+                commands = self._repeated(commands)
+            writer.write(b"".join(commands))
             await writer.drain()
 
-    def _repeated(self, data: bytes) -> bytes:
-        commands = self._commands.of(data)
+    def _repeated(self, commands: list[bytes]) -> list[bytes]:
         if self._proxy.noting:
             self._proxy.commands += commands
-        times = 2 if self._proxy.twice else 1
-        return b"".join(command * times for command in commands)
+        return [command * 2 for command in commands] if self._proxy.twice else commands
 
     async def pass_replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):

@@ -94,7 +94,7 @@ class Links:
         return None if owner is None else self._links.get(owner)
 
     def keep(self, tasks: asyncio.TaskGroup) -> None:
-        """Keep the connections, by tasks in `tasks`, until those are cancelled. Call `let_go` before."""
+        """Keep the connections, by tasks in `tasks`, until `let_go` is called and those are cancelled."""
         self._tasks = tasks
         tasks.create_task(self._keep_topology())
         self._match()
@@ -223,6 +223,7 @@ class Links:
             link.gather()
 
     def flush(self) -> None:
+        """What was submitted leaves now."""
         for link in self._links.values():
             link.flush()
 
