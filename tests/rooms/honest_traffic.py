@@ -144,6 +144,10 @@ def assert_remembered(passed: Passed, snapshot: bytes, rules: OpenRules) -> None
     from_log = Gate(rules)
     for user, update in passed.stored:
         from_log.trust(update, user)
+    followed = Gate(rules)
+    for user, update in passed.stored:
+        assert followed.follow(update, user), update.hex()
+    assert followed.dump() == from_log.dump()
     from_snapshot = Gate(rules)
     from_snapshot.trust(snapshot, "ada")
     for gate in (passed.gate, loaded, from_log, from_snapshot):

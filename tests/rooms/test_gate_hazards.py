@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from pycrdt import Doc, Text
 from tests.rooms.forged import (
@@ -21,7 +23,7 @@ from tests.rooms.open_rules import OpenRules
 from threadline.actors import Actor, Role
 from threadline.protocol.varint import encode_text, encode_uint
 from threadline_server.rooms.gate import Gate, MalformedUpdate
-from threadline_server.rooms.gate_limits import GateLimits
+from threadline_server.rooms.gate_limits import DEFAULT_GATE_LIMITS, GateLimits
 from threadline_server.rooms.update_reader import read_update
 
 ADA = Actor("ada", Role.EDITOR)
@@ -39,8 +41,9 @@ def gate() -> Gate:
 
 
 def refuses(gate: Gate, data: bytes, actor: Actor = EVE) -> None:
-    """Refused as malformed, and nothing is different afterwards."""
+    """Refused as malformed, and nothing is different afterwards. The library can take many client ids."""
     before = gate.dump()
+    assert not is_followed(before, data, actor) or len(read_update(data, DEFAULT_GATE_LIMITS).sections) > 256
     with pytest.raises(MalformedUpdate):
         gate.admit(data, actor)
     # the one thing that stays is the name of the user
@@ -49,9 +52,17 @@ def refuses(gate: Gate, data: bytes, actor: Actor = EVE) -> None:
     assert len(gate.dump()) - len(before) in (0, len(actor.user) + 1)
 
 
+def is_followed(before: bytes, data: bytes, actor: Actor) -> bool:
+    """Whether a node that finds it in the log calls it sound."""
+    with suppress(MalformedUpdate):
+        return Gate.load(before, OpenRules()).follow(data, actor.user)
+    return False
+
+
 def leaves_out(gate: Gate, data: bytes, actor: Actor = EVE) -> None:
     """Not yet: nothing of it is stored, and the gate says so."""
     clocks = gate.clocks()
+    assert not is_followed(gate.dump(), data, actor)
     verdict = gate.admit(data, actor)
     assert verdict.update is None
     assert verdict.gap

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Doc, Text
-from tests.rooms.forged import section, string, update
+from tests.rooms.forged import section, string, update, value
 from tests.rooms.open_rules import OpenRules
 
 from threadline.actors import Actor, Role
@@ -39,6 +40,7 @@ edits = st.lists(
 
 def type_and_compare(script: list[Edit]) -> None:
     gates = (Gate(OpenRules()), Gate(OpenRules()))
+    followed, trusted = Gate(OpenRules()), Gate(OpenRules())
     documents: list[Doc[Text]] = [Doc(client_id=1), Doc(client_id=2)]
     texts = [document.get("t", type=Text) for document in documents]
     news: list[bytes] = []
@@ -55,10 +57,15 @@ def type_and_compare(script: list[Edit]) -> None:
             del texts[who][0 : len(str(texts[who])[0].encode())]
         for data in news[:]:
             actor = (ADA, BOB)[who]
-            assert either_way(gates[0], data, actor) == long_way(gates[1], data, actor)
+            taken = either_way(gates[0], data, actor)
+            assert taken == long_way(gates[1], data, actor)
+            if isinstance(taken[0], bytes):
+                assert followed.follow(taken[0], actor.user)
+                trusted.trust(taken[0], actor.user)
             documents[1 - who].apply_update(data)
         news.clear()
     assert gates[0].dump() == gates[1].dump()
+    assert followed.dump() == trusted.dump()
     del kept
 
 
@@ -92,6 +99,32 @@ def test_both_ways_agree_on_what_is_no_keystroke(noise: bytes, at: int, doubled:
             results.append(str(error))
     assert results[0] == results[1]
     assert gates[0].dump() == gates[1].dump()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=24), st.integers(0, 12), st.booleans())
+def test_what_another_node_wrote_is_followed_as_it_is_trusted(noise: bytes, at: int, doubled: bool) -> None:
+    first = update(section(300, 0, string("héy👍", parent="t")))
+    typed = update(section(300, 5, string("x👍y", origin=(300, 4))))
+    changed = typed[:at] + noise + typed[at + len(noise) * (not doubled) :]
+    gates = (Gate(OpenRules()), Gate(OpenRules()))
+    refused: list[bool] = []
+    for gate, way in zip(gates, (gates[0].follow, gates[1].trust), strict=True):
+        gate.trust(first, "ada")
+        try:
+            way(changed, "ada")
+            refused.append(False)
+        except MalformedUpdate:
+            refused.append(True)
+    assert refused[0] == refused[1]
+    assert refused[0] or gates[0].dump() == gates[1].dump()
+
+
+def test_characters_are_not_followed_into_what_is_no_text() -> None:
+    gate = Gate(OpenRules())
+    gate.trust(update(section(7, 0, value("one", parent="a"))), "ada")
+    with pytest.raises(MalformedUpdate):
+        gate.follow(update(section(7, 1, string("!", origin=(7, 0)))), "ada")
 
 
 def test_another_user_cannot_type_on() -> None:

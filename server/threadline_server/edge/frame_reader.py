@@ -24,6 +24,7 @@ PREFIX_BYTES: Final = 640
 _MASKED: Final = 0x80
 _FINAL: Final = 0x80
 _RESERVED: Final = 0x70
+_PLAIN: Final = 0x82  # a whole binary message
 _SMALLEST: Final = 6  # two bytes of header, four of mask
 _LARGE_BYTES: Final = 16 * 1024
 """From here on a copy takes longer than a view of the same bytes."""
@@ -81,6 +82,8 @@ class FrameReader:
         """The payload of the next message or control frame; None until more is fed. Raises MalformedFrame."""
         data = self._data
         start = self._position
+        if isinstance(data, bytes) and (message := self._plain(data, start)) is not None:
+            return message
         if len(data) - start < _SMALLEST:
             return None
         first = data[start]
@@ -111,6 +114,20 @@ class FrameReader:
             self._allowed = self._free_bytes
             return payload
         return self._unusual(opcode, first & _FINAL != 0, payload)
+
+    def _plain(self, data: bytes, start: int) -> bytes | None:
+        """The message at `start` where it is small and all of it is here, as nearly always; else None."""
+        body = start + _SMALLEST
+        if len(data) < body or data[start] != _PLAIN or self._fragments is not None:
+            return None
+        size = data[start + 1] - _MASKED
+        end = body + size
+        if not 0 <= size < 126 or size > self._allowed or end > len(data):
+            return None
+        self._position = end
+        self._allowed = self._free_bytes
+        self.opcode = BINARY
+        return _unmask(data[body:end], data[start + 2 : body])
 
     def _judge(self, size: int, body: int) -> bool:
         """False until enough of a large message is here to ask for its grant."""

@@ -92,7 +92,7 @@ class _Progress:
 
 class Admission:
     """`judge` is None for what the log has: it is taken without being judged. `verdict` is there in the
-    end.
+    end; `sound` then says that it would have been taken as it is from a device too, if the rules allowed it.
     """
 
     __slots__ = (
@@ -124,6 +124,7 @@ class Admission:
         "_verbatim",
         "_waiting",
         "_whole",
+        "sound",
         "verdict",
     )
 
@@ -151,6 +152,7 @@ class Admission:
         self._users: list[str] = users
         self._whole: bool = whole
         self.verdict: Verdict | None = None
+        self.sound: bool = True
         self._ready: list[int] = []
         self._waiting: dict[int, list[tuple[int, int]]] = {}
         self._accepted: list[Accepted] = []
@@ -214,6 +216,7 @@ class Admission:
         if not accepted and not deletion.accepted.count:
             return Verdict(None, (), gap, NOTHING_CREATED)
         verbatim = self._verbatim and deletion.verbatim and self._parsed.ascending and not gap
+        self.sound = self.sound and deletion.sound and verbatim
         in_parts = len(self._pieces) >= MANY_PIECES or deletion.accepted.count > AT_ONCE
         deletes = NO_DELETES if verbatim and not in_parts else deletion.accepted.encode()
         update = self._parsed.data if verbatim else write_update(self._parsed.data, accepted, deletes)
@@ -341,16 +344,15 @@ class Admission:
             # Yjs joins values that replaced each other once all are deleted. If not all are, deleting the map
             # would make every Yjs replica throw.
             item.ref = DELETED
-        if self._judge is not None:
-            self._check_pairs(origin, origin_clock, right, item.right_clock)
+        self._check_pairs(origin, origin_clock, right, item.right_clock)
         self._check_kind(item, type_id, self._in_key != NO_KEY)  # what the log has may be planted
         if item.ref == TYPE and self._index.type_depths[type_id] >= self._limits.max_nesting:
             malformed("types are nested too deeply")
         if self._judge is not None:
             self._judge.struct(item, known, runs, type_id, self._in_key)
         if self._in_key != NO_KEY:
-            if right is not None and self._judge is not None:
-                malformed("a value at a key has a right origin")
+            if right is not None:
+                self._object("a value at a key has a right origin")
             if known or joined:
                 self._write_instead(taken, item, write_at_key(self._parsed.data, item, known))
             self._take_keyed(item, runs, length, origin, origin_clock)
@@ -361,6 +363,12 @@ class Admission:
             if placed == MOVED or known:
                 self._rewrite(taken, item, known, placed)
         self._note_content(item, runs, known, length)
+
+    def _object(self, why: str) -> None:
+        """A device may not send it. What the log has was let through once, and is taken as it is."""
+        if self._judge is not None:
+            malformed(why)
+        self.sound = False
 
     def _account(self, progress: _Progress, item: Struct, runs: ClientRuns) -> Accepted:
         taken = progress.taken
@@ -469,9 +477,9 @@ class Admission:
         self, origin: ClientRuns | None, origin_clock: int, right: ClientRuns | None, right_clock: int
     ) -> None:
         if origin is not None and origin.splits_pair(origin_clock + 1):
-            malformed("a struct's origin is inside a character")
+            self._object("a struct's origin is inside a character")
         if right is not None and right.splits_pair(right_clock):
-            malformed("a struct's right origin is inside a character")
+            self._object("a struct's right origin is inside a character")
 
     def _check_kind(self, item: Struct, type_id: int, keyed: bool) -> None:
         """pycrdt reads a type as its kind says, and never returns from some contents of another kind."""
@@ -496,8 +504,8 @@ class Admission:
         """A root outside the schema is what its first contents say. Text and values never go together."""
         ref = item.ref
         if keyed:
-            if ref in (STRING, EMBED, FORMAT) and self._judge is not None:
-                malformed("a struct does not fit the type it is in")
+            if ref in (STRING, EMBED, FORMAT):
+                self._object("a struct does not fit the type it is in")
             saw, never = SAW_KEYS, SAW_VALUES
         elif ref in (STRING, EMBED, FORMAT):
             saw, never = SAW_TEXT, SAW_VALUES if flags & SAW_TEXT else SAW_VALUES | SAW_XML
@@ -507,8 +515,8 @@ class Admission:
             saw, never = SAW_XML, 0
         else:
             return
-        if flags & never and self._judge is not None:
-            malformed("a struct does not fit the type it is in")
+        if flags & never:
+            self._object("a struct does not fit the type it is in")
         if not flags & saw:
             self._index.journal.put(self._index.type_flags, type_id, flags | saw)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from threadline_server.rooms.member import Encoder
-from threadline_server.rooms.replica import Difference
+from threadline_server.rooms.replica import Difference, size_of
 
 _LARGE_BYTES: Final = 64 * 1024
 
@@ -39,7 +39,7 @@ def joined(frames: list[bytes]) -> list[bytes]:
     """What to write: as few pieces as possible without copying what is large."""
     if len(frames) == 1:
         return frames
-    if sum(map(len, frames)) < _LARGE_BYTES:
+    if size_of(frames) < _LARGE_BYTES:
         return [b"".join(frames)]
     pieces: list[bytes] = []
     small: list[bytes] = []

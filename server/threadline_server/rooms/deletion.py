@@ -45,7 +45,7 @@ class _Doubtful:
 
 class Deletion:
     """`accepted` is to be passed on, `verbatim` whether that is all of the delete set, once `advance` gives
-    True."""
+    True. `sound` is False where the log has what no device may send."""
 
     __slots__ = (
         "_at",
@@ -63,6 +63,7 @@ class Deletion:
         "_whole",
         "accepted",
         "gap",
+        "sound",
         "verbatim",
     )
 
@@ -103,6 +104,7 @@ class Deletion:
         self.accepted: DeleteSet = DeleteSet()
         self.gap: bool = False
         self.verbatim: bool = True
+        self.sound: bool = True
 
     def advance(self, count: int) -> bool:
         """Look at about `count` more ranges and rows; whether that was the end. Raises MalformedUpdate or
@@ -136,8 +138,10 @@ class Deletion:
             end = runs.next
             self.gap = True
             self.verbatim = False
-        if self._judge is not None and (runs.splits_pair(clock) or runs.splits_pair(end)):
-            malformed("a deletion begins or ends inside a character")
+        if runs.splits_pair(clock) or runs.splits_pair(end):
+            if self._judge is not None:
+                malformed("a deletion begins or ends inside a character")
+            self.sound = False
         self._runs = runs
         self._clock = clock
         self._end = end

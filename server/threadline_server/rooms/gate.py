@@ -31,11 +31,11 @@ from threadline_server.rooms.index_stats import index_stats
 from threadline_server.rooms.index_store import IndexDamaged, dump_index, load_index
 from threadline_server.rooms.item_index import ClientRuns, ItemIndex
 from threadline_server.rooms.judge import Judge
-from threadline_server.rooms.keystroke import take_keystroke
+from threadline_server.rooms.keystroke import follow_keystroke, take_keystroke
 from threadline_server.rooms.list_order import ListOrder
 from threadline_server.rooms.trust import Trust
 from threadline_server.rooms.turns import FOR_EVER
-from threadline_server.rooms.update_reader import MalformedUpdate, ParsedUpdate
+from threadline_server.rooms.update_reader import MalformedUpdate, ParsedUpdate, Reading
 from threadline_server.rooms.verdict import Verdict
 
 __all__ = ["NO_OWNER", "Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
@@ -43,6 +43,7 @@ __all__ = ["NO_OWNER", "Gate", "IndexDamaged", "MalformedUpdate", "Verdict"]
 NO_OWNER = ""
 
 _LARGE_BYTES: Final = 65_536
+_READ_AT_ONCE: Final = 1_000
 
 
 class Gate:
@@ -137,6 +138,27 @@ class Gate:
                 gc.enable()
         assert trust.verdict is not None
         return trust.verdict.ranges
+
+    def follow(self, update: bytes, user: str) -> bool:
+        """As `trust`, what another node has just put into the log.
+
+        True where it was read as if it came from a device and would have been taken as it is, if the rules
+        allowed it: so the document library has nothing to fear of it either.
+        """
+        order = self._order
+        owner = self._user_ids.get(user, -1)
+        if order is not None and owner >= 0 and follow_keystroke(order.index, order, update, owner):
+            return True
+        try:
+            reading = Reading(update, self.limits, whole=True)
+            while not reading.advance(_READ_AT_ONCE):
+                pass
+        except MalformedUpdate:  # by what no device may send; the log has it nevertheless
+            self.trust(update, user)
+            return False
+        trust = Trust(self, update, user, reading)
+        trust.advance(FOR_EVER)
+        return trust.sound
 
     def begin_trusting(self, parsed: ParsedUpdate, user: str) -> Admission:
         """The admission of what the log has, one at a time."""

@@ -96,6 +96,7 @@ class Host:
     encoding:    held by who has a child process encode a document, lest there be many of them
     waiting:     entries of a document that are still there for somebody to act on; `on_created` hears of them
                  again in every round, since who was told may have died with the news
+    pause_bytes, max_session_bytes: those of the options, which every update asks for
     """
 
     backplane: Backplane
@@ -109,6 +110,8 @@ class Host:
     report: Callable[[str, DocumentName, BaseException], None]
     on_created: Callable[[DocumentName, Created], None]
     waiting: Callable[[DocumentName, Doc[Any]], Created]
+    pause_bytes: int = field(init=False)
+    max_session_bytes: int = field(init=False)
     mark_dirty: Callable[[Room], None] = _unflushed
     progress: Changed = field(default_factory=Changed)
     turns: Turns = field(default_factory=Turns)
@@ -116,3 +119,7 @@ class Host:
     counts: Counts = field(default_factory=Counts)
     timings: Timings = field(default_factory=Timings)
     tracing: Tracing | None = None
+
+    def __post_init__(self) -> None:
+        self.pause_bytes = self.options.pause_bytes
+        self.max_session_bytes = self.options.max_session_bytes

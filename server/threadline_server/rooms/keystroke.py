@@ -4,6 +4,8 @@ Nearly all updates are one string that its author's last unit is the origin of. 
 what the client wrote, in a text that the client was just allowed to write, and nothing has come between it
 and the right origin, the outcome of an admission is known: the string is judged like the one before it, and
 both the row and the piece that end with the origin grow. In any other case nothing is done here.
+
+What another node has put into the log is taken in the same way, unjudged.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from threadline_server.backplane.base import ClockRange
 from threadline_server.rooms.gate_limits import MAX_CLOCK
 from threadline_server.rooms.item_index import LEAF, ORDERED_LIST, ClientRuns, ItemIndex
 from threadline_server.rooms.list_order import NO_PIECE, NOBODY, ListOrder
+from threadline_server.rooms.update_reader import TEXT, XML_TEXT
 from threadline_server.rooms.verdict import NOTHING_CREATED, Verdict
 
 _STRING_AFTER: Final = 0x84  # a string with an origin
@@ -22,10 +25,21 @@ _STRING_BETWEEN: Final = 0xC4  # and a right origin
 _SIZE_BITS: Final = 4
 _SIZE_MASK: Final = 15
 _LEAST_BYTES: Final = 10
+_NOBODY: Final = -1
 
 
 def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor) -> Verdict | None:
     """The verdict on `data`, which the index then has; None where it is no such update, or it is not sure."""
+    return _take(index, order, data, actor, _NOBODY)
+
+
+def follow_keystroke(index: ItemIndex, order: ListOrder, data: bytes, owner: int) -> bool:
+    """Whether `data`, of the user with the number `owner`, was such an update: the index has it then."""
+    return _take(index, order, data, None, owner) is not None
+
+
+def _take(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor | None, owner: int) -> Verdict | None:
+    """`actor` is None where it is not judged."""
     end = len(data) - 1
     if end < _LEAST_BYTES or data[0] != 1 or data[1] != 1 or data[end] != 0:
         return None
@@ -34,12 +48,15 @@ def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor
     at += packed & _SIZE_MASK
     client = packed >> _SIZE_BITS
     runs = index.by_id.get(client)
-    if runs is None or runs.judged_actor is not actor:
+    if runs is None or (runs.judged_actor is not actor if actor is not None else runs.owner != owner):
         return None
     packed = _uint_at(data, at)
     at += packed & _SIZE_MASK
     clock = packed >> _SIZE_BITS
-    if clock != runs.next or runs.metas[-1] != LEAF or runs.parents[-1] != runs.judged_type:
+    if clock != runs.next or clock == 0 or runs.metas[-1] != LEAF:
+        return None
+    type_id = runs.parents[-1]
+    if type_id != runs.judged_type if actor is not None else not _is_text(index, type_id):
         return None
     info = data[at]
     packed = _uint_at(data, at + 1)
@@ -68,8 +85,13 @@ def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor
     at += packed & _SIZE_MASK
     if packed & _SIZE_MASK == 0 or size == 0 or at + size != end:
         return None
-    clocks = _take_string(index, order, data, at, runs, right_client, right_clock)
+    clocks = _take_string(index, order, data, at, runs, type_id, right_client, right_clock)
     return None if clocks is None else Verdict(data, (clocks,), False, NOTHING_CREATED, right_at, size_at, at)
+
+
+def _is_text(index: ItemIndex, type_id: int) -> bool:
+    kind = index.type_kind(type_id)
+    return kind == TEXT or kind == XML_TEXT  # a tuple would be searched by objects
 
 
 def _uint_at(data: bytes, at: int) -> int:
@@ -99,6 +121,7 @@ def _take_string(
     data: bytes,
     start: int,
     runs: ClientRuns,
+    type_id: int,
     right_client: int,
     right_clock: int,
 ) -> ClockRange | None:
@@ -114,12 +137,12 @@ def _take_string(
     clock = runs.next
     if clock + length > MAX_CLOCK:
         return None
-    if index.type_heads[runs.judged_type] == ORDERED_LIST:
+    if index.type_heads[type_id] == ORDERED_LIST:
         piece = _growing_piece(index, order, runs, right_client, right_clock)
         if piece == NO_PIECE:
             return None
         order.lengths[piece] += length
-    elif right_client >= 0 or index.type_heads[runs.judged_type] != runs.number:
+    elif right_client >= 0 or index.type_heads[type_id] != runs.number:
         return None
     if text is not None:
         index.add_pairs(runs, clock, text)

@@ -357,7 +357,7 @@ class Room(LogOwner):
         if update == EMPTY_UPDATE:
             self._settle(contributor, whole=whole, gap=False)
             return
-        actor = contributor.actor
+        actor = contributor.member.actor if isinstance(contributor, Seat) else contributor.actor
         verdict = log.gate.admit_keystroke(update, actor)
         if verdict is not None:
             self._settle(contributor, whole=whole, gap=log.accept(verdict, actor, contributor, fence))
@@ -389,8 +389,11 @@ class Room(LogOwner):
             self._refuse(contributor, error, whole=whole)
 
     def _settle(self, contributor: Contributor, *, whole: bool, gap: bool) -> None:
-        self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
-        if isinstance(contributor, Seat) and (gap or self._gapped) and self.has(contributor):
+        if not isinstance(contributor, Seat):
+            self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
+            return
+        self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))  # not looked up by its name
+        if (gap or self._gapped) and self.has(contributor):
             self._note_gap(contributor, gap=gap, whole=whole)
 
     def _looks_again(self, hearing: Hearing | None, heard: Waiting) -> bool:
@@ -471,11 +474,12 @@ class Room(LogOwner):
 
     def overfull(self, contributor: Contributor) -> bool:
         """Hold who writes while the store is behind; send it away when that was not enough."""
-        options = self.host.options
-        size = self.log.tail.size
-        if size <= options.pause_bytes:
-            return self._outgrown(contributor)
-        if size > options.refuse_bytes:
+        host = self.host
+        log = self.log
+        size = log.tail.size
+        if size <= host.pause_bytes:
+            return log.base_bytes + log.tail_bytes > host.max_session_bytes and self._outgrown(contributor)
+        if size > host.options.refuse_bytes:
             self.expel(contributor, close_codes.STORE_UNAVAILABLE)
             return True
         if self._held is _NOBODY:
@@ -487,9 +491,6 @@ class Room(LogOwner):
 
     def _outgrown(self, contributor: Contributor) -> bool:
         """End it for a device that writes into a document that is as large as one may be."""
-        log = self.log
-        if log.base_bytes + log.tail_bytes <= self.host.options.max_session_bytes:
-            return False
         if not isinstance(contributor, Seat):
             return False
         self.host.counts.outgrown += 1
@@ -505,7 +506,7 @@ class Room(LogOwner):
                 self.log.release()
 
     def _release(self) -> None:
-        if self._held and self.log.tail.size <= self.host.options.pause_bytes // 2:
+        if self._held and self.log.tail.size <= self.host.pause_bytes // 2:
             held, self._held = self._held, _NOBODY
             for contributor in held:
                 contributor.hold(False)

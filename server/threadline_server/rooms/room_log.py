@@ -295,10 +295,9 @@ class RoomLog:
             self.fail(error)
 
     def _arrived(self, logged: LoggedTurn) -> None:
-        if logged.turn.epoch != self.epoch:
-            self._let_trust(logged)  # before the replica has it: the gate reads it strictly
+        sound = logged.turn.epoch == self.epoch or self._let_trust(logged)
         if self.integration is None:
-            self._apply(logged)
+            self._apply(logged, sound=sound)
         else:
             self._due.append(logged)
 
@@ -306,7 +305,8 @@ class RoomLog:
         """Nothing more is applied."""
         self._owner.log_failed(error)
 
-    def _apply(self, logged: LoggedTurn) -> None:
+    def _apply(self, logged: LoggedTurn, *, sound: bool) -> None:
+        """`sound` says that the gate of this node has read it as if it came from a device."""
         turn = logged.turn
         self.new = False
         parts = self.tail.next_to_apply().draft.parts if turn.epoch == self.epoch else None
@@ -315,9 +315,9 @@ class RoomLog:
             self.integration.take_turn(perf_counter_ns() + self.host.turns.at_once_ns)
             return
         updates = [entry.update for entry in turn.entries]
-        if turn.epoch == self.epoch:
+        if sound:
             self.replica.put_off(updates, self.host.options.recent_bytes)
-        else:  # the gate has not judged it: what breaks the library is not for the members
+        else:  # what breaks the library is not for the members
             self.replica.integrate(updates, self.host.options.recent_bytes)
         self._applied(turn, updates)
 
@@ -342,7 +342,7 @@ class RoomLog:
         self.replica.note(updates, self.host.options.recent_bytes)
         self._applied(turn, updates)
         while self._due and self.integration is None:
-            self._apply(self._due.pop(0))
+            self._apply(self._due.pop(0), sound=False)
 
     def _applied(self, turn: Turn, updates: Sequence[bytes]) -> None:
         """The replica has this turn: those who are here get it."""
@@ -371,15 +371,18 @@ class RoomLog:
         except ProtocolError as error:
             self.fail(error)
 
-    def _let_trust(self, logged: LoggedTurn) -> None:
+    def _let_trust(self, logged: LoggedTurn) -> bool:
         if self.untrusted is not None:
             self.untrusted.append(logged)
         elif logged.position > self.gate_position:
-            self.trust(logged)
+            return self.trust(logged)
+        return False
 
-    def trust(self, logged: LoggedTurn) -> None:
-        """Let the gate know a turn of another node."""
+    def trust(self, logged: LoggedTurn) -> bool:
+        """Let the gate know a turn of another node; see `Gate.follow`."""
+        sound = True
         for entry in logged.turn.entries:
-            self.gate.trust(entry.update, entry.user)
+            sound = self.gate.follow(entry.update, entry.user) and sound
             if entry.user == SERVER_USER:
                 self.stamper.see(entry.update)
+        return sound

@@ -24,9 +24,9 @@ class Trust(Passage):
 
     __slots__ = ("_gate", "_user")
 
-    def __init__(self, gate: Gate, update: bytes, user: str) -> None:
-        """Raises MalformedUpdate."""
-        super().__init__(Reading(update, gate.limits, whole=True, values=False))
+    def __init__(self, gate: Gate, update: bytes, user: str, reading: Reading | None = None) -> None:
+        """`reading` is of `update`, where it was read before. Raises MalformedUpdate."""
+        super().__init__(reading or Reading(update, gate.limits, whole=True, values=False))
         self._gate: Gate = gate
         self._user: str = user
 
@@ -43,3 +43,8 @@ class Trust(Passage):
             raise MalformedUpdate("an update of the log refers to what the log does not have")
         self.verdict = verdict
         return True
+
+    @property
+    def sound(self) -> bool:
+        """See `Admission`."""
+        return self._admission is not None and self._admission.sound
