@@ -143,22 +143,29 @@ class Gate:
         """As `trust`, what another node has just put into the log.
 
         True where it was read as if it came from a device and would have been taken as it is, if the rules
-        allowed it: so the document library has nothing to fear of it either.
+        allowed it: so the document library has nothing to fear of it either. What is large is not worth that.
         """
         order = self._order
         owner = self._user_ids.get(user, -1)
         if order is not None and owner >= 0 and follow_keystroke(order.index, order, update, owner):
             return True
-        try:
-            reading = Reading(update, self.limits, whole=True)
-            while not reading.advance(_READ_AT_ONCE):
-                pass
-        except MalformedUpdate:  # by what no device may send; the log has it nevertheless
+        reading = self._read_strictly(update) if len(update) <= _LARGE_BYTES else None
+        if reading is None:
             self.trust(update, user)
             return False
         trust = Trust(self, update, user, reading)
         trust.advance(FOR_EVER)
         return trust.sound
+
+    def _read_strictly(self, update: bytes) -> Reading | None:
+        """None where it is what no device may send."""
+        try:
+            reading = Reading(update, self.limits, whole=True)
+            while not reading.advance(_READ_AT_ONCE):
+                pass
+        except MalformedUpdate:
+            return None
+        return reading
 
     def begin_trusting(self, parsed: ParsedUpdate, user: str) -> Admission:
         """The admission of what the log has, one at a time."""

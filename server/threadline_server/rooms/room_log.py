@@ -306,7 +306,7 @@ class RoomLog:
         self._owner.log_failed(error)
 
     def _apply(self, logged: LoggedTurn, *, sound: bool) -> None:
-        """`sound` says that the gate of this node has read it as if it came from a device."""
+        """`sound` says that the gate of this node has judged it, or called it so (`Gate.follow`)."""
         turn = logged.turn
         self.new = False
         parts = self.tail.next_to_apply().draft.parts if turn.epoch == self.epoch else None
