@@ -59,12 +59,10 @@ async def malformed_awareness(mark: Mark) -> None:
             await eve.until_answered()
 
 
-NOW_S = int(time.time())
-
-
 def bad_tokens() -> Sequence[str]:
     """What a node with one shared secret must refuse; the verifier's own tests have more."""
     head, _, signature = token_of(EDITOR).split(".")
+    now_s = int(time.time())
     return (
         "",
         "ada",
@@ -80,10 +78,10 @@ def bad_tokens() -> Sequence[str]:
         sign(claims_of("ada"), kid="../../dev/null"),
         sign(claims_of("ada"), jku="https://evil.example/keys"),
         token_of("ada", exp=None),
-        token_of("ada", exp=NOW_S - 60),
-        token_of("ada", exp=NOW_S + 10 * 365 * 86_400),
+        token_of("ada", exp=now_s - 60),
+        token_of("ada", exp=now_s + 10 * 365 * 86_400),
         token_of("ada", iat=None),
-        token_of("ada", nbf=NOW_S + 600),
+        token_of("ada", nbf=now_s + 600),
         token_of("ada", aud="other"),
         token_of("ada", iss="https://evil.example"),
         token_of("ada", sub=None),

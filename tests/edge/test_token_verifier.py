@@ -144,7 +144,9 @@ def tampered() -> str:
     return ".".join((head, shared(claims_of("eve")).split(".")[1], signature))
 
 
-NOW_S = int(time.time())
+def from_now(seconds: int) -> int:
+    return int(time.time()) + seconds
+
 
 BAD: dict[str, Callable[[], str]] = {
     "nothing": lambda: "",
@@ -166,14 +168,14 @@ BAD: dict[str, Callable[[], str]] = {
     "a kid that is a path": lambda: sign(claims_of("eve"), KEYS["HS256"], "HS256", kid="../../dev/null"),
     "a type of token for other things": lambda: shared(claims_of("eve"), typ="logout+jwt"),
     "no exp": lambda: shared(claims_of("eve", exp=None)),
-    "exp in the past": lambda: shared(claims_of("eve", exp=NOW_S - 1)),
-    "exp far away": lambda: shared(claims_of("eve", exp=NOW_S + 10 * 365 * 86_400)),
-    "exp as text": lambda: shared(claims_of("eve", exp=str(NOW_S + 60))),
+    "exp in the past": lambda: shared(claims_of("eve", exp=from_now(-1))),
+    "exp far away": lambda: shared(claims_of("eve", exp=from_now(10 * 365 * 86_400))),
+    "exp as text": lambda: shared(claims_of("eve", exp=str(from_now(60)))),
     "exp as truth": lambda: shared(claims_of("eve", exp=True)),
     "exp without end": lambda: shared(claims_of("eve", exp=float("inf"))),
     "no iat": lambda: shared(claims_of("eve", iat=None)),
-    "iat in the future": lambda: shared(claims_of("eve", iat=NOW_S + 600)),
-    "nbf in the future": lambda: shared(claims_of("eve", nbf=NOW_S + 600)),
+    "iat in the future": lambda: shared(claims_of("eve", iat=from_now(600))),
+    "nbf in the future": lambda: shared(claims_of("eve", nbf=from_now(600))),
     "no aud": lambda: shared(claims_of("eve", aud=None)),
     "another aud": lambda: shared(claims_of("eve", aud="billing")),
     "an aud that only begins alike": lambda: shared(claims_of("eve", aud="threadline-staging")),
