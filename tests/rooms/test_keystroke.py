@@ -83,16 +83,26 @@ def test_both_ways_agree(script: list[Edit]) -> None:
         raise AssertionError(f"the document library failed: {error}") from error
 
 
+FIRST = update(section(300, 0, string("héy👍", parent="t")))
+TYPED = update(section(300, 5, string("x👍y", origin=(300, 4))))
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> bytes:
+    """`TYPED` with noise in it, or instead of some of it."""
+    noise = draw(st.binary(max_size=24))
+    at = draw(st.integers(0, 12))
+    rest = at if draw(st.booleans()) else at + len(noise)
+    return TYPED[:at] + noise + TYPED[rest:]
+
+
 @settings(deadline=None, max_examples=200)
-@given(st.binary(max_size=24), st.integers(0, 12), st.booleans())
-def test_both_ways_agree_on_what_is_no_keystroke(noise: bytes, at: int, doubled: bool) -> None:
-    first = update(section(300, 0, string("héy👍", parent="t")))
-    typed = update(section(300, 5, string("x👍y", origin=(300, 4))))
-    changed = typed[:at] + noise + typed[at + len(noise) * (not doubled) :]
+@given(broken())
+def test_both_ways_agree_on_what_is_no_keystroke(changed: bytes) -> None:
     gates = (Gate(OpenRules()), Gate(OpenRules()))
     results: list[object] = []
     for gate, way in zip(gates, (either_way, long_way), strict=True):
-        way(gate, first, ADA)
+        way(gate, FIRST, ADA)
         try:
             results.append(way(gate, changed, ADA))
         except MalformedUpdate as error:
@@ -102,15 +112,12 @@ def test_both_ways_agree_on_what_is_no_keystroke(noise: bytes, at: int, doubled:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.binary(max_size=24), st.integers(0, 12), st.booleans())
-def test_what_another_node_wrote_is_followed_as_it_is_trusted(noise: bytes, at: int, doubled: bool) -> None:
-    first = update(section(300, 0, string("héy👍", parent="t")))
-    typed = update(section(300, 5, string("x👍y", origin=(300, 4))))
-    changed = typed[:at] + noise + typed[at + len(noise) * (not doubled) :]
+@given(broken())
+def test_what_another_node_wrote_is_followed_as_it_is_trusted(changed: bytes) -> None:
     gates = (Gate(OpenRules()), Gate(OpenRules()))
     refused: list[bool] = []
     for gate, way in zip(gates, (gates[0].follow, gates[1].trust), strict=True):
-        gate.trust(first, "ada")
+        gate.trust(FIRST, "ada")
         try:
             way(changed, "ada")
             refused.append(False)

@@ -25,38 +25,45 @@ _STRING_BETWEEN: Final = 0xC4  # and a right origin
 _SIZE_BITS: Final = 4
 _SIZE_MASK: Final = 15
 _LEAST_BYTES: Final = 10
-_NOBODY: Final = -1
+_CLIENT_AT: Final = 2
 
 
 def take_keystroke(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor) -> Verdict | None:
     """The verdict on `data`, which the index then has; None where it is no such update, or it is not sure."""
-    return _take(index, order, data, actor, _NOBODY)
+    runs = _author(index, data)
+    if runs is None or runs.judged_actor is not actor:
+        return None
+    return _take(index, order, data, runs, runs.judged_type)
 
 
 def follow_keystroke(index: ItemIndex, order: ListOrder, data: bytes, owner: int) -> bool:
     """Whether `data`, of the user with the number `owner`, was such an update: the index has it then."""
-    return _take(index, order, data, None, owner) is not None
+    runs = _author(index, data)
+    if runs is None or runs.owner != owner or runs.next == 0:
+        return False
+    type_id = runs.parents[-1]
+    return _is_text(index, type_id) and _take(index, order, data, runs, type_id) is not None
 
 
-def _take(index: ItemIndex, order: ListOrder, data: bytes, actor: Actor | None, owner: int) -> Verdict | None:
-    """`actor` is None where it is not judged."""
+def _author(index: ItemIndex, data: bytes) -> ClientRuns | None:
+    """Whose `data` is, where it is one struct and no deletion."""
     end = len(data) - 1
     if end < _LEAST_BYTES or data[0] != 1 or data[1] != 1 or data[end] != 0:
         return None
-    at = 2
+    return index.by_id.get(_uint_at(data, _CLIENT_AT) >> _SIZE_BITS)
+
+
+def _take(index: ItemIndex, order: ListOrder, data: bytes, runs: ClientRuns, type_id: int) -> Verdict | None:
+    """Where it goes on in the text `type_id`, into which its author may write."""
+    end = len(data) - 1
+    at = _CLIENT_AT
     packed = _uint_at(data, at)
     at += packed & _SIZE_MASK
     client = packed >> _SIZE_BITS
-    runs = index.by_id.get(client)
-    if runs is None or (runs.judged_actor is not actor if actor is not None else runs.owner != owner):
-        return None
     packed = _uint_at(data, at)
     at += packed & _SIZE_MASK
     clock = packed >> _SIZE_BITS
-    if clock != runs.next or clock == 0 or runs.metas[-1] != LEAF:
-        return None
-    type_id = runs.parents[-1]
-    if type_id != runs.judged_type if actor is not None else not _is_text(index, type_id):
+    if clock != runs.next or runs.metas[-1] != LEAF or runs.parents[-1] != type_id:
         return None
     info = data[at]
     packed = _uint_at(data, at + 1)

@@ -357,7 +357,7 @@ class Room(LogOwner):
         if update == EMPTY_UPDATE:
             self._settle(contributor, whole=whole, gap=False)
             return
-        actor = contributor.member.actor if isinstance(contributor, Seat) else contributor.actor
+        actor = contributor.actor
         verdict = log.gate.admit_keystroke(update, actor)
         if verdict is not None:
             self._settle(contributor, whole=whole, gap=log.accept(verdict, actor, contributor, fence))
@@ -389,11 +389,8 @@ class Room(LogOwner):
             self._refuse(contributor, error, whole=whole)
 
     def _settle(self, contributor: Contributor, *, whole: bool, gap: bool) -> None:
-        if not isinstance(contributor, Seat):
-            self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
-            return
-        self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))  # not looked up by its name
-        if (gap or self._gapped) and self.has(contributor):
+        self.acknowledge(contributor, contributor.settle(whole=whole, gap=gap))
+        if isinstance(contributor, Seat) and (gap or self._gapped) and self.has(contributor):
             self._note_gap(contributor, gap=gap, whole=whole)
 
     def _looks_again(self, hearing: Hearing | None, heard: Waiting) -> bool:
