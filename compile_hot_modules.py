@@ -25,7 +25,8 @@ HOT = """
     threadline/protocol/ywebsocket
     threadline_server/app/clock
     threadline_server/backplane/base threadline_server/backplane/cipher threadline_server/backplane/feeds
-    threadline_server/backplane/follower threadline_server/backplane/sealed_turns
+    threadline_server/backplane/follower threadline_server/backplane/opening
+    threadline_server/backplane/sealed_turns threadline_server/backplane/sealer
     threadline_server/backplane/turn_bytes threadline_server/backplane/embedded/appender
     threadline_server/backplane/embedded/heads threadline_server/backplane/embedded/journal
     threadline_server/backplane/embedded/large_turns threadline_server/backplane/embedded/leases

@@ -16,6 +16,8 @@ from threadline.protocol.limits import DEFAULT_LIMITS, Limits
 from threadline_server.backplane.base import Backplane
 from threadline_server.backplane.embedded.store import EmbeddedBackplane
 from threadline_server.backplane.embedded.syncer import sync_file
+from threadline_server.backplane.master_keys import new_line, parse_master_keys
+from threadline_server.backplane.sealed import SealedBackplane
 from threadline_server.edge.access import Access
 from threadline_server.edge.admission import Admission
 from threadline_server.edge.authentication import TrustingAuthenticator
@@ -48,9 +50,12 @@ async def sync_server(
     limits: Limits = DEFAULT_LIMITS,
     open_to_all: bool = True,
     sync: Callable[[int], None] = sync_file,
+    sealed: bool = False,
 ) -> AsyncIterator[SyncServer]:
     """`sync` makes the file behind a descriptor durable, in a thread; a test may make it wait."""
-    backplane = EmbeddedBackplane(data, sync=sync)
+    backplane: Backplane = EmbeddedBackplane(data, sync=sync)
+    if sealed:
+        backplane = SealedBackplane(backplane, parse_master_keys(new_line(), "the test"))
     await backplane.open()
     async with asyncio.TaskGroup() as tasks, Rooms(backplane, RoomOptions(limits=limits)) as rooms:
         access = Access(backplane, open_to_all=open_to_all, now_ms=lambda: NOW_MS, new_lineage=uuid7)

@@ -14,17 +14,31 @@ from tests.raw_device import raw_device
 from tests.waiting import until
 
 from threadline.protocol import close_codes
+from threadline_server.backplane.follower import Follower
+from threadline_server.backplane.opening import Opening
 from threadline_server.edge.connection import Connection
 from threadline_server.edge.frame_reader import FrameReader
 from threadline_server.edge.hocuspocus_channel import HocuspocusChannel
 from threadline_server.edge.hocuspocus_socket import HocuspocusSocket
+from threadline_server.rooms.replica import Replica
 from threadline_server.rooms.room import Room
 from threadline_server.rooms.room_log import RoomLog
 from threadline_server.rooms.seat import Seat
 
 pytestmark = pytest.mark.asyncio
 
-KINDS = (Connection, FrameReader, HocuspocusSocket, HocuspocusChannel, Room, RoomLog, Seat)
+KINDS = (
+    Connection,
+    FrameReader,
+    HocuspocusSocket,
+    HocuspocusChannel,
+    Room,
+    RoomLog,
+    Seat,
+    Follower,
+    Opening,
+    Replica,
+)
 
 
 @contextmanager
@@ -49,8 +63,9 @@ async def come_and_go(server: SyncServer, session: str) -> None:
         await ada.until_closed()
 
 
-async def test_connections_and_rooms_go_with_their_last_reference(tmp_path: Path) -> None:
-    async with sync_server(tmp_path) as server:
+@pytest.mark.parametrize("sealed", [False, True], ids=["open", "sealed"])
+async def test_connections_and_rooms_go_with_their_last_reference(tmp_path: Path, sealed: bool) -> None:
+    async with sync_server(tmp_path, sealed=sealed) as server:
         await come_and_go(server, "first")
         with without_collector():
             for number in range(10):

@@ -30,17 +30,19 @@ CIPHER_KEY_BYTES = KEY_BYTES * 3
 class Cipher:
     """Seals and opens by one data key. `context` is where the data lies; it opens nowhere else."""
 
-    __slots__ = ("_gcm", "_nonce_key", "_siv")
+    __slots__ = ("_gcm", "_nonces", "_siv")
 
     def __init__(self, key: bytes) -> None:
         """`key` is three keys in a row."""
         self._gcm = AESGCM(key[:KEY_BYTES])
-        self._nonce_key = key[KEY_BYTES : 2 * KEY_BYTES]
+        self._nonces = blake2b(digest_size=NONCE_BYTES, key=key[KEY_BYTES : 2 * KEY_BYTES])
         self._siv = key[2 * KEY_BYTES :]
 
     def seal(self, data: bytes, context: bytes) -> bytes:
         """The same bytes for the same data in the same place."""
-        nonce = blake2b(context + b"\0" + data, digest_size=NONCE_BYTES, key=self._nonce_key).digest()
+        hashed = self._nonces.copy()
+        hashed.update(context + b"\0" + data)
+        nonce = hashed.digest()
         return MARK + nonce + self._gcm.encrypt(nonce, data, context)
 
     def open(self, data: bytes, context: bytes) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from threadline.errors import ConfigurationError, SessionDeleted, SessionNotFound, StoreError
-from threadline.ids import COMPANION_MARK, SessionId
+from threadline.ids import SessionId
 from threadline_server.backplane.base import (
     Append,
     Backplane,
@@ -35,13 +35,13 @@ from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher
 from threadline_server.backplane.data_keys import DataKeys
 from threadline_server.backplane.facets import page_size
 from threadline_server.backplane.master_keys import Wrapping
-from threadline_server.backplane.sealed_turns import open_turn, seal_append
+from threadline_server.backplane.opening import Opening
+from threadline_server.backplane.sealed_turns import open_turn
+from threadline_server.backplane.sealer import Sealer, session_of
 
 CATALOGUE = "*catalogue"
 STATE_KIND = "encryption"
-MAX_CIPHERS = 100_000
 MAX_PAGES_SEARCHED = 50
-MAX_EARLY_TURNS = 10_000
 _RETRY_S = 0.5
 
 _log = structlog.get_logger()
@@ -57,8 +57,7 @@ class SealedBackplane:
         self.node = inner.node
         self.durability = inner.durability
         self.keys = DataKeys(inner, wrapping)
-        self._ciphers: dict[SessionId, Cipher] = {}
-        self._waiting: dict[SessionId, list[Append]] = {}
+        self._sealer = Sealer(inner.append, self._fetch_soon)
         self._tasks: set[asyncio.Task[None]] = set()
         self._catalogue: Cipher
 
@@ -83,25 +82,20 @@ class SealedBackplane:
         return self.inner.healthy
 
     def stats(self) -> dict[str, float]:
-        return {**self.inner.stats(), "data_keys": len(self._ciphers)}
+        return {**self.inner.stats(), "data_keys": len(self._sealer.ciphers)}
 
     # keys
 
     async def _cipher(self, session: SessionId) -> Cipher:
         """Raises SessionNotFound, SessionDeleted, StoreError."""
-        cipher = self._ciphers.get(session)
+        cipher = self._sealer.ciphers.get(session)
         if cipher is None:
             cipher = await self.keys.find(session)
             if cipher is None:
                 await self.inner.get_session(session)
                 cipher = await self.keys.find_or_make(session)
-            self._keep(session, cipher)
+            self._sealer.keep(session, cipher)
         return cipher
-
-    def _keep(self, session: SessionId, cipher: Cipher) -> None:
-        if len(self._ciphers) >= MAX_CIPHERS:
-            del self._ciphers[next(iter(self._ciphers))]
-        self._ciphers[session] = cipher
 
     # the catalogue
 
@@ -144,7 +138,7 @@ class SealedBackplane:
     async def delete_session(self, session: SessionId) -> None:
         """The key goes with the rest: copies of the store elsewhere cannot be read from then on."""
         await self.inner.delete_session(session)
-        self._ciphers.pop(session, None)
+        self._sealer.ciphers.pop(session, None)
         await self.keys.destroy(session)
 
     def _sealed(self, record: SessionRecord) -> SessionRecord:
@@ -167,7 +161,7 @@ class SealedBackplane:
 
     async def load(self, document: DocumentName) -> Stored:
         stored = await self.inner.load(document)
-        cipher, context = await self._cipher(_session_of(document)), document.encode()
+        cipher, context = await self._cipher(session_of(document)), document.encode()
         return Stored(
             stored.lineage,
             None if stored.base is None else cipher.open(stored.base, context),
@@ -182,30 +176,16 @@ class SealedBackplane:
         turns = await self.inner.read(document, after, limit)
         if not turns:
             return ()
-        cipher = await self._cipher(_session_of(document))
+        cipher = await self._cipher(session_of(document))
         return tuple(open_turn(cipher, document, logged) for logged in turns)
 
     def is_head(self, document: DocumentName, position: Position) -> bool:
         return self.inner.is_head(document, position)
 
     def append(self, appends: Sequence[Append]) -> None:
-        ready = []
-        for append in appends:
-            session = _session_of(append.document)
-            cipher = self._ciphers.get(session)
-            if cipher is None or session in self._waiting:
-                self._wait(session, append)
-            else:
-                ready.append(seal_append(cipher, append))
-        if ready:
-            self.inner.append(ready)
+        self._sealer.append(appends)
 
-    def _wait(self, session: SessionId, append: Append) -> None:
-        waiting = self._waiting.get(session)
-        if waiting is not None:
-            waiting.append(append)
-            return
-        self._waiting[session] = [append]
+    def _fetch_soon(self, session: SessionId) -> None:
         self._spawn(self._fetch(session))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -226,8 +206,7 @@ class SealedBackplane:
                 await asyncio.sleep(_RETRY_S)
                 continue
             break
-        for append in self._waiting.pop(session):
-            self.inner.append([seal_append(cipher, append)])
+        self._sealer.release(session, cipher)
 
     def follow(
         self,
@@ -237,19 +216,19 @@ class SealedBackplane:
         on_deleted: Callable[[], None],
         on_lost: Callable[[], None] | None = None,
     ) -> Following:
-        session = _session_of(document)
-        opening = _Opening(document, self._ciphers.get(session), on_turn, on_lost or _nothing)
+        session = session_of(document)
+        opening = Opening(document, self._sealer.ciphers.get(session), on_turn, on_lost or _nothing)
         if opening.cipher is None:
             self._spawn(self._bring_key(session, opening))
 
         def deleted() -> None:
-            self._ciphers.pop(session, None)
+            self._sealer.ciphers.pop(session, None)
             on_deleted()
 
         opening.inner = self.inner.follow(document, after, opening.receive, deleted, opening.lose)
         return opening
 
-    async def _bring_key(self, session: SessionId, opening: _Opening) -> None:
+    async def _bring_key(self, session: SessionId, opening: Opening) -> None:
         try:
             opening.begin(await self._cipher(session))
         except StoreError:
@@ -260,7 +239,7 @@ class SealedBackplane:
     async def compact(
         self, document: DocumentName, lineage: str, base: bytes, index: bytes, through: Position
     ) -> None:
-        cipher, context = await self._cipher(_session_of(document)), document.encode()
+        cipher, context = await self._cipher(session_of(document)), document.encode()
         await self.inner.compact(
             document, lineage, cipher.seal(base, context), cipher.seal(index, context), through
         )
@@ -339,60 +318,5 @@ async def refuse_sealed(backplane: Backplane) -> None:
         )
 
 
-class _Opening:
-    """A following of sealed turns. Until the key is there they wait; one that cannot be opened ends it."""
-
-    def __init__(
-        self,
-        document: DocumentName,
-        cipher: Cipher | None,
-        on_turn: Callable[[LoggedTurn], None],
-        on_lost: Callable[[], None],
-    ) -> None:
-        self.cipher = cipher
-        self.inner: Following | None = None
-        self._document = document
-        self._on_turn = on_turn
-        self._on_lost = on_lost
-        self._early: list[LoggedTurn] = []
-        self._closed = False
-
-    def receive(self, logged: LoggedTurn) -> None:
-        if self._closed:
-            return
-        if self.cipher is None:
-            self._early.append(logged)
-            if len(self._early) > MAX_EARLY_TURNS:
-                self.lose()
-            return
-        try:
-            opened = open_turn(self.cipher, self._document, logged)
-        except StoreError:
-            self.lose()
-        else:
-            self._on_turn(opened)
-
-    def begin(self, cipher: Cipher) -> None:
-        self.cipher = cipher
-        early, self._early = self._early, []
-        for logged in early:
-            self.receive(logged)
-
-    def lose(self) -> None:
-        if not self._closed:
-            self.close()
-            self._on_lost()
-
-    def close(self) -> None:
-        self._closed = True
-        self._early.clear()
-        if self.inner is not None:
-            self.inner.close()
-
-
 def _nothing() -> None:
     """For whoever does not ask."""
-
-
-def _session_of(document: DocumentName) -> SessionId:
-    return SessionId(document.partition(COMPANION_MARK)[0])

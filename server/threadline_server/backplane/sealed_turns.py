@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from threadline_server.backplane.base import (
     Append,
     AppendRefused,
@@ -14,6 +16,7 @@ from threadline_server.backplane.base import (
 from threadline_server.backplane.cipher import Cipher
 
 
+@mypyc_attr(acyclic=True)
 class SealedTurn(Turn):
     """One that was sealed here and remembers what it was made of, so that it need not be opened for those of
     this process who follow the document. To a store it is the turn that it reads back.
@@ -34,6 +37,7 @@ class SealedTurn(Turn):
         return hash((self.node, self.epoch, self.entries))
 
 
+@mypyc_attr(acyclic=True)
 class SealedAppend(Append):
     """`original` with sealed updates. What becomes of it is told of the original."""
 
