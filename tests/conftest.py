@@ -17,8 +17,18 @@ settings.register_profile("threadline", deadline=None)  # nothing here is a matt
 settings.load_profile("threadline")
 
 FIGURES = "figures"
-LONGEST = ("faults", "soak", "shipping", "attacks", "backplane", "examples", "node")
-"""The directories of the longest files. They come first, so that no process ends long after the others."""
+LONGEST = (
+    "faults",
+    "soak",
+    "shipping",
+    "attacks",
+    "hostile",
+    "backplane",
+    "examples",
+    "node",
+    "test_documentation.py",
+)
+"""Where the longest files are. They come first, so that no process ends long after the others."""
 
 IN_BROWSERS = "e2e"
 ONE_IN = 5
@@ -38,18 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def directory_of(path: Path) -> str:
+    def part_of(path: Path) -> str:
         return path.relative_to(Path(__file__).parent).parts[0]
 
     def place(path: Path) -> int:
-        directory = directory_of(path)
-        return LONGEST.index(directory) if directory in LONGEST else len(LONGEST)
+        part = part_of(path)
+        return LONGEST.index(part) if part in LONGEST else len(LONGEST)
 
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    others = sorted((path for path in files if directory_of(path) != IN_BROWSERS), key=place)
-    for number, path in enumerate(path for path in files if directory_of(path) == IN_BROWSERS):
+    others = sorted((path for path in files if part_of(path) != IN_BROWSERS), key=place)
+    for number, path in enumerate(path for path in files if part_of(path) == IN_BROWSERS):
         others.insert(number * ONE_IN, path)
     items[:] = [item for path in others for item in files[path]]
 
