@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadline_server.backplane.base import Damaged
+from threadline_server.backplane.base import ClockRange, Damaged, Entry, NodeId, Turn
 from threadline_server.backplane.embedded.journal import (
     FILE_NAMES,
     HEADER_BYTES,
@@ -22,6 +24,7 @@ from threadline_server.backplane.embedded.journal import (
     last_generation,
 )
 from threadline_server.backplane.embedded.journal_mark import MARK_NAME, JournalMark, expect_whole
+from threadline_server.backplane.turn_bytes import encode_turn
 
 groups_of_rows = st.lists(
     st.lists(
@@ -134,3 +137,33 @@ def test_a_group_that_could_not_be_written_leaves_what_was_there(tmp_path: Path)
             file.write(b"half of a group")
         write_all(journal, [[(2, b"b")]])
     assert [one.rows for one in find(tmp_path, 0)] == [[(1, b"a" * 50), (2, b"b")]]
+
+
+def a_turn(number: int) -> bytes:
+    entry = Entry("ada", "owner", (ClockRange(7, number, number + 1),), b"%05d" % number, number)
+    return encode_turn(Turn(NodeId("one"), "e", (entry,)), "trip")
+
+
+def test_an_older_turn_in_the_place_of_a_newer_one_is_noticed(tmp_path: Path) -> None:
+    """A power cut may leave the beginning of a group, and behind it what was there before. Each turn ends
+    with its own CRC-32, which makes that of the whole group the same.
+    """
+    with a_journal(tmp_path, 5) as journal:
+        written = journal.write([(1, a_turn(300)), (2, a_turn(400))], [])
+    path = file_of(tmp_path, 5)
+    whole = path.read_bytes()
+    for old in (300, 400):
+        older = whole.replace(a_turn(old), a_turn(200))
+        assert len(older) == len(whole) == written.end
+        path.write_bytes(older)
+        assert [found.rows for found in find(tmp_path, 4)] == [[]]
+
+
+def test_a_journal_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """By the bytes that it had."""
+    header = struct.pack(">8sQQ", b"TLjrnl1\0", 5, 0)
+    header += struct.pack(">I", crc32(header))
+    body = struct.pack(">QI", 1, len(a_turn(300))) + a_turn(300)
+    check = crc32(body, crc32(struct.pack(">QQ", 5, len(header))))
+    file_of(tmp_path, 5).write_bytes(header + struct.pack(">II", len(body), check) + body)
+    assert [found.rows for found in find(tmp_path, 4)] == [[(1, a_turn(300))]]

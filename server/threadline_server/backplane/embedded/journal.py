@@ -7,21 +7,23 @@ the background, many at a time. A crash leaves both; what the journal has more i
 Two files that take turns, so that one can be written while the other is moved. Each begins with a header, and
 then has groups, one per flush:
 
-    file   = "TLjrnl1\\0" generation (8) length of the generation before (8) crc-32 (4)
+    file   = "TLjrnl2\\0" generation (8) length of the generation before (8) crc-32 (4)
     group  = length of the body (4) crc-32 (4) body
     body   = {row of the log (8) length (4) encoded turn}
 
 Generations count up over both files. The checksum of a group also covers the generation and where the group
-is, so what an earlier generation left behind its end is not taken for a group. A generation is read only
-where the one before is whole, to the length that it says: of what was not synced, a power cut may leave the
-later.
+is, so what an earlier generation left behind its end is not taken for a group. It covers the last bytes of
+each turn twice, the second time behind the body: a turn ends with its own CRC-32, and the CRC-32 of what
+ends so is the same whatever it is. An older turn of the same length, where a newer one was written in part,
+would not be noticed without that, as in files of "TLjrnl1". A generation is read only where the one before
+is whole, to the length that it says: of what was not synced, a power cut may leave the later.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -31,12 +33,14 @@ from zlib import crc32
 from mypy_extensions import mypyc_attr
 
 from threadline_server.backplane.base import Append
+from threadline_server.backplane.turn_bytes import CHECK_BYTES
 
 Row = tuple[int, bytes]
 """A row of the log, and the encoded turn in it."""
 
 FILE_NAMES: Final = ("threadline.journal-0", "threadline.journal-1")
-_MAGIC: Final = b"TLjrnl1\0"
+_MAGIC: Final = b"TLjrnl2\0"
+_FIRST_MAGIC: Final = b"TLjrnl1\0"
 _HEADER: Final = Struct(">8sQQ")
 _CHECK: Final = Struct(">I")
 _GROUP: Final = Struct(">II")
@@ -119,7 +123,8 @@ class Journal:
             pieces.append(turn)
         body = b"".join(pieces)
         segment = self._active
-        data = _GROUP.pack(len(body), _check(segment.generation, segment.end, body)) + body
+        check = _check(segment.generation, segment.end, body, _ends(rows))
+        data = _GROUP.pack(len(body), check) + body
         self.groups += 1
         _write(segment.fd, data, segment.end)
         written = Written(appends, self.groups, segment, segment.end, data)
@@ -174,8 +179,12 @@ def _write(fd: int, data: bytes, start: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _check(generation: int, start: int, body: bytes) -> int:
-    return crc32(body, crc32(_PLACE.pack(generation, start)))
+def _check(generation: int, start: int, body: bytes, ends: bytes) -> int:
+    return crc32(ends, crc32(body, crc32(_PLACE.pack(generation, start))))
+
+
+def _ends(rows: Sequence[Row]) -> bytes:
+    return b"".join([turn[-CHECK_BYTES:] for _, turn in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,28 +227,36 @@ def _find(path: Path) -> Found | None:
     if len(data) < HEADER_BYTES:
         return None
     magic, generation, before = _HEADER.unpack_from(data)
-    if magic != _MAGIC or _CHECK.unpack_from(data, _HEADER.size)[0] != crc32(data[: _HEADER.size]):
+    if magic not in (_MAGIC, _FIRST_MAGIC) or _CHECK.unpack_from(data, _HEADER.size)[0] != crc32(
+        data[: _HEADER.size]
+    ):
         return None
     at, rows = HEADER_BYTES, list[Row]()
-    while (body := _body_at(data, at, generation)) is not None:
-        rows.extend(_rows_in(body))
-        at += _GROUP.size + len(body)
+    while (group := _group_at(data, at, generation, first=magic == _FIRST_MAGIC)) is not None:
+        rows.extend(group)
+        at += _GROUP.size + sum(_TURN.size + len(turn) for _, turn in group)
     return Found(generation, before, at, rows)
 
 
-def _body_at(data: bytes, at: int, generation: int) -> bytes | None:
-    """None at the end."""
+def _group_at(data: bytes, at: int, generation: int, *, first: bool) -> list[Row] | None:
+    """None at the end. `first` says that it is of the first version."""
     if at + _GROUP.size > len(data):
         return None
     size, check = _GROUP.unpack_from(data, at)
     body = data[at + _GROUP.size : at + _GROUP.size + size]
-    return body if body and len(body) == size and check == _check(generation, at, body) else None
+    if not body or len(body) != size:
+        return None
+    rows = _rows_in(body)
+    ends = b"" if first else _ends(rows)
+    return rows if check == _check(generation, at, body, ends) else None
 
 
-def _rows_in(body: bytes) -> Iterator[Row]:
-    at = 0
-    while at < len(body):
+def _rows_in(body: bytes) -> list[Row]:
+    """Of what may be no body as far as it looks like one."""
+    at, rows = 0, list[Row]()
+    while at + _TURN.size <= len(body):
         row, size = _TURN.unpack_from(body, at)
         at += _TURN.size
-        yield row, body[at : at + size]
+        rows.append((row, body[at : at + size]))
         at += size
+    return rows

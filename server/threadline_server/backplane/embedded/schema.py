@@ -13,7 +13,7 @@ from threadline.errors import StoreError
 from threadline_server.backplane.embedded.synced_mark import expect_synced
 
 FILE_NAME = "threadline.sqlite3"
-VERSION = 4
+VERSION = 5
 POSITION_BITS = 32
 WRITER_CACHE_KIB = 8_192
 """Of the connection that moves turns: the last page of every log that grows."""
@@ -59,9 +59,11 @@ UPGRADES = {
         {REACHED}""",
     2: LARGE_TURNS,
     3: "",
+    4: "",
 }
 """From a version to the next. What was written before 2 has no checksum until it is written again; programs
-before 4 know of no journal, and would not see what only it has.
+before 4 know of no journal, those before 5 of none whose checksums cover the ends of turns twice, and would
+not see what only it has.
 """
 
 LEDGER = """
