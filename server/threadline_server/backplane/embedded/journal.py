@@ -227,9 +227,8 @@ def _find(path: Path) -> Found | None:
     if len(data) < HEADER_BYTES:
         return None
     magic, generation, before = _HEADER.unpack_from(data)
-    if magic not in (_MAGIC, _FIRST_MAGIC) or _CHECK.unpack_from(data, _HEADER.size)[0] != crc32(
-        data[: _HEADER.size]
-    ):
+    (check,) = _CHECK.unpack_from(data, _HEADER.size)
+    if magic not in (_MAGIC, _FIRST_MAGIC) or check != crc32(data[: _HEADER.size]):
         return None
     at, rows = HEADER_BYTES, list[Row]()
     while (group := _group_at(data, at, generation, first=magic == _FIRST_MAGIC)) is not None:
