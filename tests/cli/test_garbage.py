@@ -1,4 +1,4 @@
-"""The cycle collector: old objects are looked at once, and everything now and then."""
+"""The cycle collector: what outlived two looks is left alone, and everything is looked at now and then."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def as_before() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
     gc.set_threshold(*thresholds)
+    gc.callbacks[:] = [call for call in gc.callbacks if call is not garbage._leave_alone]
     gc.unfreeze()
 
 
@@ -37,39 +38,41 @@ def test_the_old_is_not_looked_at_by_itself() -> None:
     assert old > 1_000_000
 
 
-def test_what_came_since_the_last_look_is_looked_at() -> None:
+def test_what_outlived_two_looks_waits_for_a_look_at_everything() -> None:
     garbage.begin()
-    cycle = weakref.ref(Cycle())
-    garbage.look(everything=False)
-    assert gone(cycle)
-    assert gc.get_count()[2] == 0 and gc.get_freeze_count() > 0
-
-
-def test_what_was_seen_once_waits_for_a_look_at_everything() -> None:
     kept = Cycle()
     cycle = weakref.ref(kept)
-    garbage.begin()
+    gc.collect(0)
+    gc.collect(1)
     del kept
-    garbage.look(everything=False)
+    gc.collect()
     assert not gone(cycle)
-    garbage.look(everything=True)
+    garbage.look_at_all()
     assert gone(cycle)
+
+
+def test_what_is_over_by_the_second_look_is_found_by_it() -> None:
+    garbage.begin()
+    kept = Cycle()
+    cycle = weakref.ref(kept)
+    gc.collect(0)
+    del kept
+    gc.collect(1)
+    assert gone(cycle)
+
+
+def test_it_is_begun_once() -> None:
+    garbage.begin()
+    garbage.begin()
+    assert gc.callbacks.count(garbage._leave_alone) == 1
 
 
 @pytest.mark.asyncio
-async def test_every_so_often_it_is_everything() -> None:
-    looks: list[bool] = []
-    enough = asyncio.Event()
-
-    def noting(*, everything: bool) -> None:
-        looks.append(everything)
-        if len(looks) == 2 * garbage.ALL_EVERY:
-            enough.set()
-
-    looking = asyncio.create_task(garbage.look_now_and_then(0, noting))
-    await enough.wait()
+async def test_everything_is_looked_at_again_and_again() -> None:
+    looks = asyncio.Semaphore(0)
+    looking = asyncio.create_task(garbage.look_now_and_then(0, looks.release))
+    for _ in range(3):
+        await looks.acquire()
     looking.cancel()
     with suppress(asyncio.CancelledError):
         await looking
-    every = garbage.ALL_EVERY
-    assert [at + 1 for at, everything in enumerate(looks) if everything] == [every, 2 * every]
