@@ -33,6 +33,7 @@ _WALK = """
     ORDER BY f.active_ms DESC, f.session DESC LIMIT ?
 """
 _LEAVE = "DELETE FROM facets WHERE facet = ? AND active_ms = ? AND session = ?"
+_MOVE = "UPDATE facets SET active_ms = ? WHERE facet = ? AND active_ms = ? AND session = ?"
 _STEP = 500
 _LAST_MARK = Mark((1 << 63) - 1, "")
 
@@ -130,9 +131,9 @@ def touch(connection: sqlite3.Connection, session: SessionId, active_ms: int) ->
             return None
         if there is None or there.active_ms >= active_ms:
             return None
-        record = changed(there, {"active_ms": active_ms})
-        _put(connection, there, record)
-    return record
+        connection.execute("UPDATE sessions SET active_ms = ? WHERE id = ?", (active_ms, session))
+        connection.executemany(_MOVE, [(active_ms, *place) for place in _places(there)])
+    return replace(there, active_ms=active_ms)
 
 
 def _put(connection: sqlite3.Connection, old: SessionRecord | None, new: SessionRecord) -> None:

@@ -60,9 +60,9 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 UPKEEP_S = 2.0
-ACTIVITY_EVERY_S = 5.0
-"""How often the activity of a session that stays active is written, and at the end: a quarter of a
-millisecond each time."""
+ACTIVITY_EVERY_S = 15.0
+"""How often the activity of a session that stays active is written, and at the end: a fifth of a millisecond
+each time."""
 RETRY_S = 0.5
 _A_LITTLE_EVERY_S = 0.001
 _BURIED_AT_ONCE = 500
