@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tests.contract.writing import unawaited
-
 from threadline_server.backplane.base import (
     Append,
-    AppendRefused,
     ClockRange,
     DocumentName,
     Entry,
@@ -18,73 +15,65 @@ from threadline_server.backplane.base import (
     Turn,
 )
 from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher
-from threadline_server.backplane.sealed_turns import open_turn, seal_append
+from threadline_server.backplane.sealed_turns import open_turn, seal
 from threadline_server.backplane.turn_bytes import decode_turn, encode_turn
 
 TRIP = DocumentName("trip")
 FIRST = Position(1)
 
 
-class Ends:
-    """An append, and what it was told."""
+def an_append() -> Append:
+    entries = (Entry("ada", "owner", (ClockRange(7, 0, 3),), b"plain", 1_000),)
+    return Append(TRIP, "l1", Turn(NodeId("one"), "e1", entries), _ignore, _ignore, _ignore)
 
-    def __init__(self) -> None:
-        self.told: list[tuple[str, Append]] = []
-        entries = (Entry("ada", "owner", (ClockRange(7, 0, 3),), b"plain", 1_000),)
-        self.append = Append(
-            TRIP, "l1", Turn(NodeId("one"), "e1", entries), self._taken, self._durable, self._refused
-        )
 
-    def _taken(self, append: Append, position: Position) -> None:
-        self.told.append((f"taken {position}", append))
+def sealed_by(key: Cipher, append: Append) -> Turn:
+    seal(key, append)
+    return append.stored
 
-    def _durable(self, append: Append) -> None:
-        self.told.append(("durable", append))
 
-    def _refused(self, append: Append, refusal: AppendRefused) -> None:
-        self.told.append((refusal.code, append))
+def _ignore(*told: object) -> None:
+    pass
 
 
 def cipher() -> Cipher:
     return Cipher(os.urandom(CIPHER_KEY_BYTES))
 
 
-def test_what_becomes_of_a_sealed_append_is_told_of_the_original() -> None:
-    ends = Ends()
-    sealed = seal_append(cipher(), ends.append)
-    sealed.on_taken(sealed, FIRST)
-    sealed.on_durable(sealed)
-    sealed.on_refused(sealed, AppendRefused("no"))
-    assert ends.told == [(what, ends.append) for what in ("taken 1", "durable", "append_refused")]
-
-
-def test_a_sealed_append_is_awaited_where_the_original_is() -> None:
-    append = Ends().append
-    assert seal_append(cipher(), append).awaited
-    assert not seal_append(cipher(), unawaited(append)).awaited
+def test_a_store_keeps_the_turn_itself_where_nothing_seals() -> None:
+    append = an_append()
+    assert append.stored is append.turn
 
 
 def test_a_sealed_turn_is_opened_where_it_was_not_made() -> None:
-    key, append = cipher(), Ends().append
-    read = _read_back(seal_append(key, append).turn)
+    key, append = cipher(), an_append()
+    read = _read_back(sealed_by(key, append))
     assert read.entries[0].update != b"plain"
+    assert append.turn.entries[0].update == b"plain"
     assert open_turn(key, TRIP, LoggedTurn(FIRST, read)) == LoggedTurn(FIRST, append.turn)
 
 
 def test_a_turn_that_was_sealed_here_need_not_be_opened() -> None:
-    append = Ends().append
-    logged = LoggedTurn(FIRST, seal_append(cipher(), append).turn)
+    append = an_append()
+    logged = LoggedTurn(FIRST, sealed_by(cipher(), append))
     assert open_turn(cipher(), TRIP, logged).turn is append.turn  # another key would not open it
 
 
 def test_a_sealed_turn_equals_what_the_store_reads_back() -> None:
     """By that a store tells, after a restart, whether what it was sent is there."""
-    sealed = seal_append(cipher(), Ends().append).turn
+    sealed = sealed_by(cipher(), an_append())
     read = _read_back(sealed)
     assert LoggedTurn(FIRST, read) == LoggedTurn(FIRST, sealed)
     assert LoggedTurn(FIRST, sealed) == LoggedTurn(FIRST, read)
     assert hash(sealed) == hash(read)
-    assert sealed != Ends().append.turn
+    assert sealed != an_append().turn
+
+
+def test_a_turn_that_is_sealed_again_is_the_same_bytes() -> None:
+    """A store knows a retry by them."""
+    key, append = cipher(), an_append()
+    first = sealed_by(key, append)
+    assert encode_turn(sealed_by(key, append), TRIP) == encode_turn(first, TRIP)
 
 
 def _read_back(turn: Turn) -> Turn:

@@ -163,9 +163,11 @@ class Append:
 
     Exactly one of these sequences happens: taken then durable; or refused. A store that is away delays; it
     never refuses for being away. Whoever has it lets go of it then, so it need not be looked for in cycles.
+
+    `stored` is what a store keeps and passes on: `turn`, or that sealed.
     """
 
-    __slots__ = ("document", "fence", "lineage", "on_durable", "on_refused", "on_taken", "turn")
+    __slots__ = ("document", "fence", "lineage", "on_durable", "on_refused", "on_taken", "stored", "turn")
 
     def __init__(
         self,
@@ -180,6 +182,7 @@ class Append:
         self.document: DocumentName = document
         self.lineage: str = lineage
         self.turn: Turn = turn
+        self.stored: Turn = turn
         self.on_taken: Callable[[Append, Position], None] = on_taken
         self.on_durable: Callable[[Append], None] = on_durable
         self.on_refused: Callable[[Append, AppendRefused], None] = on_refused

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from mypy_extensions import mypyc_attr
 
-from threadline_server.backplane.base import (
-    Append,
-    AppendRefused,
-    DocumentName,
-    Entry,
-    LoggedTurn,
-    Position,
-    Turn,
-)
+from threadline_server.backplane.base import Append, DocumentName, Entry, LoggedTurn, Turn
 from threadline_server.backplane.cipher import Cipher
 
 
@@ -37,43 +29,12 @@ class SealedTurn(Turn):
         return hash((self.node, self.epoch, self.entries))
 
 
-@mypyc_attr(acyclic=True)
-class SealedAppend(Append):
-    """`original` with sealed updates. What becomes of it is told of the original."""
-
-    __slots__ = ("original",)
-
-    def __init__(self, original: Append, turn: Turn) -> None:
-        super().__init__(
-            original.document, original.lineage, turn, _taken, _durable, _refused, original.fence
-        )
-        self.original: Append = original
-
-    @property
-    def awaited(self) -> bool:
-        return self.original.awaited
-
-
-def _taken(append: Append, position: Position) -> None:
-    assert isinstance(append, SealedAppend)
-    append.original.on_taken(append.original, position)
-
-
-def _durable(append: Append) -> None:
-    assert isinstance(append, SealedAppend)
-    append.original.on_durable(append.original)
-
-
-def _refused(append: Append, refusal: AppendRefused) -> None:
-    assert isinstance(append, SealedAppend)
-    append.original.on_refused(append.original, refusal)
-
-
-def seal_append(cipher: Cipher, append: Append) -> Append:
+def seal(cipher: Cipher, append: Append) -> None:
+    """Let a store have `append` sealed only."""
     context = append.document.encode()
     turn = append.turn
     entries = tuple([_with(entry, cipher.seal(entry.update, context)) for entry in turn.entries])
-    return SealedAppend(append, SealedTurn(turn, entries))
+    append.stored = SealedTurn(turn, entries)
 
 
 def open_turn(cipher: Cipher, document: DocumentName, logged: LoggedTurn) -> LoggedTurn:

@@ -8,7 +8,7 @@ from typing import Final
 from threadline.ids import COMPANION_MARK, SessionId
 from threadline_server.backplane.base import Append, DocumentName
 from threadline_server.backplane.cipher import Cipher
-from threadline_server.backplane.sealed_turns import seal_append
+from threadline_server.backplane.sealed_turns import seal
 
 MAX_CIPHERS: Final = 100_000
 
@@ -43,7 +43,8 @@ class Sealer:
             if cipher is None or session in self._waiting:
                 self._wait(session, append)
             else:
-                ready.append(seal_append(cipher, append))
+                seal(cipher, append)
+                ready.append(append)
         if ready:
             self._send(ready)
 
@@ -57,7 +58,10 @@ class Sealer:
 
     def release(self, session: SessionId, cipher: Cipher) -> None:
         """What waited for the key of `session`, which is this one."""
-        self._send([seal_append(cipher, append) for append in self._waiting.pop(session)])
+        waiting = self._waiting.pop(session)
+        for append in waiting:
+            seal(cipher, append)
+        self._send(waiting)
 
 
 def session_of(document: DocumentName) -> SessionId:

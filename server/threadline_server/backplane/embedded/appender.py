@@ -170,7 +170,7 @@ class Appender:
     def _place(self, append: Append, head: Head) -> bool:
         """Give `append` a place, or its refusal; False when it has to wait until this batch is written."""
         down = self._down.get(append) if self._down else None
-        turn = head.encode(append.turn) if down is None else down.reference
+        turn = head.encode(append.stored) if down is None else down.reference
         turn_hash = hash_of(turn) if down is None else down.turn_hash
         refusal = self._leases.check(append.fence) or head.refusal(append)
         repeated = head.repeats(turn_hash)
@@ -244,7 +244,7 @@ class Appender:
         except Exception as error:  # noqa: BLE001
             self._report(error)
         try:
-            self._feeds.deliver(append.document, LoggedTurn(position, append.turn))
+            self._feeds.deliver(append.document, LoggedTurn(position, append.stored))
         except Exception as error:  # noqa: BLE001
             self._report(error)
 

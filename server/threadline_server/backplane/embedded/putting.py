@@ -40,5 +40,5 @@ class Putting:
 
 
 def _encode(append: Append) -> tuple[bytes, int]:
-    turn = encode_turn(append.turn, append.document)
+    turn = encode_turn(append.stored, append.document)
     return turn, hash_of(turn)

@@ -275,7 +275,7 @@ class Replication:
         """
         document, before = sending.append.document, Position(sending.position - 1)
         turns, base = await self._documents.read(document, before, 1)
-        there = bool(turns) and turns[0] == LoggedTurn(Position(sending.position), sending.append.turn)
+        there = bool(turns) and turns[0] == LoggedTurn(Position(sending.position), sending.append.stored)
         if there or base >= sending.position:
             confirm(sending)
         else:

@@ -144,7 +144,7 @@ class Writer:
         if ranges is None:
             self._refuse(append, StaleRange(f"{append.document}: a turn does not continue itself."))
             return
-        data = encode_turn(append.turn, append.document)
+        data = encode_turn(append.stored, append.document)
         at_ms = "" if keys.of.id in self._activity else _at_ms(append.turn)
         sending = Sending(append, keys, _command(append, keys, data, ranges, at_ms), len(data))
         self._sending[append.document] = sending
@@ -186,7 +186,7 @@ class Writer:
         if append.turn.entries:
             self._activity.note(sending.keys.of.id, append.turn.entries[-1].at_ms)
         self._tell(append.on_taken, append, position)
-        self._on_taken(append.document, LoggedTurn(position, append.turn))
+        self._on_taken(append.document, LoggedTurn(position, append.stored))
         self._confirm(sending)
         self._next(append.document)
 
