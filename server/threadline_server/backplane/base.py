@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 from mypy_extensions import mypyc_attr
 
@@ -152,6 +152,9 @@ class BlobNotFound(StoreError):
     code = "blob_not_found"
 
 
+SHED: Final = Turn(NodeId(""), "", ())
+"""Stands for a turn that is not needed any more."""
+
 UNAWAITED_DELAY_S = 0.05
 """How long the durability of turns may wait for more while nobody waits to be told (see `Append.awaited`)."""
 
@@ -164,7 +167,8 @@ class Append:
     Exactly one of these sequences happens: taken then durable; or refused. A store that is away delays; it
     never refuses for being away. Whoever has it lets go of it then, so it need not be looked for in cycles.
 
-    `stored` is what a store keeps and passes on: `turn`, or that sealed.
+    `stored` is what a store keeps and passes on: `turn`, or that sealed. Once it was taken and passed on, a
+    store may `shed` both.
     """
 
     __slots__ = ("document", "fence", "lineage", "on_durable", "on_refused", "on_taken", "stored", "turn")
@@ -187,6 +191,12 @@ class Append:
         self.on_durable: Callable[[Append], None] = on_durable
         self.on_refused: Callable[[Append, AppendRefused], None] = on_refused
         self.fence: Fence | None = fence
+
+    def shed(self) -> None:
+        """What was written need not be kept until it is durable: thousands of turns a second are a megabyte
+        by then, in memory that was in the caches when they were made.
+        """
+        self.turn = self.stored = SHED
 
     @property
     def awaited(self) -> bool:

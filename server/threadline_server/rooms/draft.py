@@ -95,6 +95,12 @@ class Draft:
             self.acknowledgements = {}
         self.acknowledgements[contributor] = self.acknowledgements.get(contributor, 0) + count
 
+    def shed(self) -> None:
+        """The log and the members have it: all that is needed until it is durable is who waits for that."""
+        self._entries.clear()
+        self.senders.clear()
+        self._stretch = self.created = self.parts = None
+
     def forget(self, contributor: Contributor) -> None:
         """Nothing is to be acknowledged to it."""
         if self.acknowledgements is not None:

@@ -257,7 +257,7 @@ class RoomLog:
         if append.handed_s:
             self.host.timings.append_seconds.observe(self.host.now_s() - append.handed_s)
             if append.trace is not None:
-                append.trace.taken()
+                append.trace.taken(append)
         self.tail.taken()
         self.arrive(LoggedTurn(position, append.turn))
         if append.trace is not None:
@@ -275,7 +275,7 @@ class RoomLog:
         if append.handed_s:
             self.host.timings.acknowledge_seconds.observe(self.host.now_s() - append.handed_s)
             if append.trace is not None:
-                append.trace.durable(append)
+                append.trace.durable()
         self._owner.eased()
 
     def _refused(self, append: Append, error: AppendRefused) -> None:
@@ -354,6 +354,7 @@ class RoomLog:
             self._owner.forward(updates, draft.senders)
             if draft.created:
                 self.host.on_created(self.name, draft.created)
+            draft.shed()
         else:
             self.host.counts.foreign_turns += 1
             self._owner.forward(updates, None)

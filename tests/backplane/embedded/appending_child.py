@@ -31,6 +31,7 @@ class Chain:
 
     def __init__(self, backplane: EmbeddedBackplane, document: DocumentName, clock: int) -> None:
         self.backplane, self.document, self.clock = backplane, document, clock
+        self.durable_to = clock
 
     def go_on(self) -> None:
         clock, self.clock = self.clock, self.clock + 1
@@ -43,7 +44,7 @@ class Chain:
         asyncio.get_running_loop().call_soon(self.go_on)
 
     def durable(self, append: Append) -> None:
-        clock = append.turn.entries[0].ranges[0].start
+        clock, self.durable_to = self.durable_to, self.durable_to + 1
         os.write(1, f"{self.document} {clock}\n".encode())
 
     def refused(self, append: Append, refusal: AppendRefused) -> None:

@@ -247,6 +247,7 @@ class Appender:
             self._feeds.deliver(append.document, LoggedTurn(position, append.stored))
         except Exception as error:  # noqa: BLE001
             self._report(error)
+        append.shed()
 
     def _tell(self, callback: Callable[[*Args], None], *args: *Args) -> None:
         """Call back; what a callback raises is its owner's fault and stops nobody else's turn."""
