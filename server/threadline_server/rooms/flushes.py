@@ -103,16 +103,16 @@ class Flushes:
             if outgoing is not None:
                 appends.append(outgoing)
         if appends:
-            self._note(appends)
-            self._host.backplane.append(appends)
+            self._hand_over(appends)
             self._pace.note([each.document for each in appends if each.taken and not each.awaited])
         for room in rooms:
             room.presence.flush(room.seats.values())
 
-    def _note(self, appends: Sequence[Outgoing]) -> None:
+    def _hand_over(self, appends: Sequence[Outgoing]) -> None:
         host = self._host
-        host.counts.flushes += 1
-        host.timings.flush_turns.observe(len(appends))
         appends[0].handed_s = host.now_s()
         if host.tracing is not None:
             appends[0].trace = TurnTrace(host.tracing)
+        host.backplane.append(appends)
+        host.counts.flushes += 1
+        host.timings.flush_turns.observe(len(appends))
