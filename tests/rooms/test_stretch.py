@@ -105,3 +105,14 @@ def test_an_entry_asked_for_early_grows_on() -> None:
         draft.type(gate.admit(keystroke(5 + at, letter), ADA), sender, ADA, lambda: 7)
         assert draft.entries[-1].ranges == (ClockRange(300, 5, 6 + at),)
     assert draft.entries[-1].update == keystroke(5, "abc")
+
+
+def test_a_draft_that_was_passed_on_keeps_who_waits_for_it() -> None:
+    gate, draft, ada = Gate(OpenRules()), Draft(), Sender()
+    gate.admit(START, ADA)
+    data = keystroke(5, "a")
+    draft.type(gate.admit(data, ADA), ada, ADA, lambda: 7)
+    draft.owe(ada, 1)
+    draft.shed()
+    assert (draft.entries, draft.senders) == ([], [])
+    assert (draft.acknowledgements, draft.size) == ({ada: 1}, len(data))

@@ -8,7 +8,7 @@ import pytest
 from tests.contract.writing import Writer, a_document, eventually, eventually_true, unawaited
 
 from threadline.ids import SessionId
-from threadline_server.backplane.base import Append
+from threadline_server.backplane.base import SHED, Append, LoggedTurn, Position
 from threadline_server.backplane.embedded import EmbeddedBackplane, store, syncer
 
 NEVER_S = 1_000_000.0
@@ -53,6 +53,27 @@ async def test_what_nobody_awaits_is_synced_too(tmp_path: Path) -> None:
         backplane.append([append])
     await eventually(lambda: all(events == ["taken", "durable"] for _, events in turns))
     await backplane.close()
+
+
+@pytest.mark.asyncio
+async def test_what_was_passed_on_is_not_kept_until_it_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncer, "UNAWAITED_DELAY_S", NEVER_S)
+    backplane = EmbeddedBackplane(tmp_path / "data")
+    await backplane.open()
+    writer = await a_document(backplane)
+    await writer.write()
+    append, events = next_unawaited(writer)
+    turn, followed = append.turn, list[LoggedTurn]()
+    following = backplane.follow(writer.document, Position(1), followed.append, lambda: None)
+    backplane.append([append])
+    assert events == ["taken"]
+    assert [logged.turn for logged in followed] == [turn]
+    assert append.turn is append.stored is SHED
+    following.close()
+    await backplane.close()
+    await eventually(lambda: events == ["taken", "durable"])
 
 
 @pytest.mark.asyncio
