@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from threadline_server.backplane.base import Backplane
-from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher
+from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher, Ready
 from threadline_server.backplane.master_keys import Wrapped, Wrapping
 
 KIND = "data_key"
@@ -18,6 +18,7 @@ class DataKeys:
     def __init__(self, ledger: Backplane, wrapping: Wrapping) -> None:
         self._ledger = ledger
         self._wrapping = wrapping
+        self._ready = Ready()
 
     async def find(self, name: str) -> Cipher | None:
         stored = await self._ledger.get_value(KIND, name)
@@ -50,7 +51,7 @@ class DataKeys:
         return changed
 
     async def _cipher(self, name: str, stored: bytes) -> Cipher:
-        return Cipher(await self._wrapping.unwrap(_wrapped(stored), name.encode()))
+        return Cipher(await self._wrapping.unwrap(_wrapped(stored), name.encode()), self._ready)
 
 
 def _stored(wrapped: Wrapped) -> bytes:
