@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher, Ready
+from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher, ReadyCiphers
 
 CONTEXT = b"trip"
 
 
-def test_the_ciphers_that_were_needed_last_stay_ready() -> None:
-    ready = Ready(2)
+def test_the_ciphers_that_were_made_ready_last_stay_so() -> None:
+    ready = ReadyCiphers(2)
     ciphers = [Cipher(os.urandom(CIPHER_KEY_BYTES), ready) for _ in range(4)]
     sealed = [cipher.seal(b"plain", CONTEXT) for cipher in ciphers]
     assert [cipher._gcm is not None for cipher in ciphers] == [False, False, True, True]

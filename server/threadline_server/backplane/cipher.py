@@ -28,13 +28,14 @@ lets in, so what was stored before encryption was turned on is told apart.
 TEXT_MARK = "\u2063sealed:"
 CIPHER_KEY_BYTES = KEY_BYTES * 3
 
-
 MAX_READY: Final = 2_000
 """Ciphers that stay ready, at 2.9 KB each; to make one ready takes 2 us."""
 
 
-class Ready:
-    """The ciphers that are ready, those that were needed last: a session that idles keeps its key only."""
+class ReadyCiphers:
+    """Those that were made ready last. The oldest rests when there are too many, so that a session that idles
+    keeps its key only; one still in use is made ready again.
+    """
 
     __slots__ = ("_ciphers", "_most")
 
@@ -53,10 +54,10 @@ class Cipher:
 
     __slots__ = ("_gcm", "_key", "_nonces", "_ready")
 
-    def __init__(self, key: bytes, ready: Ready | None = None) -> None:
+    def __init__(self, key: bytes, ready: ReadyCiphers | None = None) -> None:
         """`key` is three keys in a row. Once it is ready it is for as long as `ready` has it."""
         self._key: bytes = key
-        self._ready: Ready | None = ready
+        self._ready: ReadyCiphers | None = ready
         self._gcm: AESGCM | None = None
         self._nonces: blake2b | None = None
 
@@ -102,15 +103,18 @@ class Cipher:
 
     def seal_label(self, label: str) -> str:
         """The same for the same label, so that sessions are found by it."""
-        return TEXT_MARK + _encode(AESSIV(self._key[2 * KEY_BYTES :]).encrypt(label.encode(), None))
+        return TEXT_MARK + _encode(self._labels().encrypt(label.encode(), None))
 
     def open_label(self, label: str) -> str:
         if not label.startswith(TEXT_MARK):
             return label
         try:
-            return AESSIV(self._key[2 * KEY_BYTES :]).decrypt(_decode(label), None).decode()
+            return self._labels().decrypt(_decode(label), None).decode()
         except InvalidTag as error:
             raise StoreError("An encrypted label cannot be opened.") from error
+
+    def _labels(self) -> AESSIV:
+        return AESSIV(self._key[2 * KEY_BYTES :])
 
 
 def _encode(data: bytes) -> str:

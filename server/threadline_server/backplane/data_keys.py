@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from threadline_server.backplane.base import Backplane
-from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher, Ready
+from threadline_server.backplane.cipher import CIPHER_KEY_BYTES, Cipher, ReadyCiphers
 from threadline_server.backplane.master_keys import Wrapped, Wrapping
 
 KIND = "data_key"
@@ -18,7 +18,7 @@ class DataKeys:
     def __init__(self, ledger: Backplane, wrapping: Wrapping) -> None:
         self._ledger = ledger
         self._wrapping = wrapping
-        self._ready = Ready()
+        self._ready = ReadyCiphers()
 
     async def find(self, name: str) -> Cipher | None:
         stored = await self._ledger.get_value(KIND, name)

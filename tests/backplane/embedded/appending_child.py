@@ -31,21 +31,23 @@ class Chain:
 
     def __init__(self, backplane: EmbeddedBackplane, document: DocumentName, clock: int) -> None:
         self.backplane, self.document, self.clock = backplane, document, clock
-        self.durable_to = clock
+        self.clocks: dict[Append, int] = {}
+        """Of the turns that are not durable yet."""
 
     def go_on(self) -> None:
         clock, self.clock = self.clock, self.clock + 1
         update = f"{clock:05}".encode() * (50_000 if clock % LARGE_EVERY == 1 else 20)
         entry = Entry("ada", "owner", (ClockRange(7, clock, clock + 1),), update, clock)
         turn = Turn(self.backplane.node, "e", (entry,))
-        self.backplane.append([Append(self.document, "L", turn, self.taken, self.durable, self.refused)])
+        append = Append(self.document, "L", turn, self.taken, self.durable, self.refused)
+        self.clocks[append] = clock
+        self.backplane.append([append])
 
     def taken(self, append: Append, position: Position) -> None:
         asyncio.get_running_loop().call_soon(self.go_on)
 
     def durable(self, append: Append) -> None:
-        clock, self.durable_to = self.durable_to, self.durable_to + 1
-        os.write(1, f"{self.document} {clock}\n".encode())
+        os.write(1, f"{self.document} {self.clocks.pop(append)}\n".encode())
 
     def refused(self, append: Append, refusal: AppendRefused) -> None:
         os.write(1, f"refused {refusal}\n".encode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.contract.writing import Writer, a_document, eventually, eventually_true, unawaited
 
 from threadline.ids import SessionId
@@ -19,16 +21,28 @@ def next_unawaited(writer: Writer) -> tuple[Append, list[str]]:
     return unawaited(append), outcome.events
 
 
-@pytest.mark.asyncio
-async def test_nobody_waits_for_a_turn_that_somebody_awaits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What nobody awaits becomes durable with it, and else when the store closes."""
+@pytest.fixture
+def backplane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedBackplane:
+    """One that never syncs for a turn that nobody awaits."""
     monkeypatch.setattr(syncer, "UNAWAITED_DELAY_S", NEVER_S)
-    backplane = EmbeddedBackplane(tmp_path / "data")
+    return EmbeddedBackplane(tmp_path / "data")
+
+
+@pytest_asyncio.fixture
+async def writer(backplane: EmbeddedBackplane) -> AsyncIterator[Writer]:
+    """Of a document that has a first turn."""
     await backplane.open()
     writer = await a_document(backplane)
     await writer.write()
+    yield writer
+    await backplane.close()
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_for_a_turn_that_somebody_awaits(
+    backplane: EmbeddedBackplane, writer: Writer
+) -> None:
+    """What nobody awaits becomes durable with it, and else when the store closes."""
     append, first = next_unawaited(writer)
     backplane.append([append])
     syncs = backplane.stats()["syncs_total"]
@@ -57,13 +71,8 @@ async def test_what_nobody_awaits_is_synced_too(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_what_was_passed_on_is_not_kept_until_it_is_durable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backplane: EmbeddedBackplane, writer: Writer
 ) -> None:
-    monkeypatch.setattr(syncer, "UNAWAITED_DELAY_S", NEVER_S)
-    backplane = EmbeddedBackplane(tmp_path / "data")
-    await backplane.open()
-    writer = await a_document(backplane)
-    await writer.write()
     append, events = next_unawaited(writer)
     turn, followed = append.turn, list[LoggedTurn]()
     following = backplane.follow(writer.document, Position(1), followed.append, lambda: None)
