@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,13 @@ from jupyter_client.manager import AsyncKernelManager
 START_S = 60.0
 REPLY_S = 5.0
 POLL_S = 0.25
+STOP_AGAIN_S = 1.0
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+STOPPED_BETWEEN = {
+    "status": "error",
+    "ename": "KeyboardInterrupt",
+    "evalue": "the kernel was stopped between two steps",
+}
 ATTACHED = ("image/png", "image/svg+xml", "text/html")
 
 _PREPARE = """
@@ -84,20 +91,28 @@ class Kernel:
         self._client: Any = None
         self._sockets = ""
         self._turn = asyncio.Lock()
+        self._runs_code = False
+        self._stop_wanted = False
+        self._stopped_at = -STOP_AGAIN_S
 
     async def execute(self, code: str) -> Executed:
         """Run `code`, starting a kernel where there is none. One execution at a time."""
         async with self._turn:
+            self._stop_wanted, self._stopped_at = False, -STOP_AGAIN_S
             if self._manager is None:
                 await self._start()
             return await self._run(code)
 
     async def interrupt(self) -> None:
-        """As the stop button of a notebook: the code that runs ends with a KeyboardInterrupt."""
-        if self._manager is not None:
-            await self._manager.interrupt_kernel()
+        """As the stop button of a notebook: the code that runs ends with a KeyboardInterrupt.
+
+        Code that waits for its kernel is stopped when it begins: a kernel that is starting would die of it.
+        """
+        self._stop_wanted = True
+        await self._stop_code()
 
     async def close(self) -> None:
+        self._runs_code = False
         manager, client = self._manager, self._client
         self._manager = self._client = None
         if client is not None:
@@ -137,23 +152,25 @@ class Kernel:
         asked = self._client.execute(code, user_expressions=expressions, store_history=not own)
         try:
             async with asyncio.timeout(self.limits.time_s):
-                await self._collect(asked, done)
+                await self._collect(asked, done, own=own)
         except TimeoutError:
             await self._stop(asked, done)
+        finally:
+            self._runs_code = False
         if done.status != "kernel_died" and not own:
             await self._read_reply(asked, done)
         return done
 
     async def _stop(self, asked: str, done: Executed) -> None:
-        await self.interrupt()
+        await self._manager.interrupt_kernel()
         try:
             async with asyncio.timeout(POLL_S * 20):
-                await self._collect(asked, done)
+                await self._collect(asked, done, own=True)
         except TimeoutError:
             await self.close()
         done.status, done.error = "time_limit", f"Stopped after {self.limits.time_s:g} seconds."
 
-    async def _collect(self, asked: str, done: Executed) -> None:
+    async def _collect(self, asked: str, done: Executed, *, own: bool) -> None:
         """Take what the kernel says until it is idle again, or dead."""
         while True:
             try:
@@ -169,7 +186,21 @@ class Kernel:
             content = message["content"]
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return
+            if message["msg_type"] == "execute_input" and not own:
+                await self._begin()
             self._take(message["msg_type"], content, done)
+
+    async def _begin(self) -> None:
+        self._runs_code = True
+        if self._stop_wanted:
+            await self._stop_code()
+
+    async def _stop_code(self) -> None:
+        """A kernel that is told again and again while it stops can die of it."""
+        now = time.monotonic()
+        if self._runs_code and now - self._stopped_at >= STOP_AGAIN_S:
+            self._stopped_at = now
+            await self._manager.interrupt_kernel()
 
     def _take(self, kind: str, content: dict[str, Any], done: Executed) -> None:
         if kind == "stream":
@@ -192,21 +223,23 @@ class Kernel:
         if self._client is None:
             return
         reply = await self._reply(asked)
-        if reply is None and done.status == "ok":
-            done.status, done.error = "error", "KeyboardInterrupt: the kernel was stopped between two steps"
-        told = (reply or {}).get("user_expressions", {}).get("variables", {})
+        if done.status == "ok" and reply["status"] != "ok":  # an interrupt also ends what would show an error
+            done.status, done.error = "error", f"{reply['ename']}: {reply['evalue']}"
+        told = reply.get("user_expressions", {}).get("variables", {})
         if told.get("status") == "ok":
             done.variables = json.loads(ast.literal_eval(told["data"]["text/plain"]))
         elif done.status != "ok":
             done.variables = await self._variables_now()
 
-    async def _reply(self, asked: str) -> dict[str, Any] | None:
-        """The kernel replies before it says that it is idle; None where it was stopped outside the code."""
+    async def _reply(self, asked: str) -> dict[str, Any]:
+        """The kernel replies before it says that it is idle, and not at all where it was stopped outside the
+        code.
+        """
         while True:
             try:
                 reply = await self._client.get_shell_msg(timeout=REPLY_S)
             except Empty:
-                return None
+                return STOPPED_BETWEEN
             if reply["parent_header"].get("msg_id") == asked:
                 return dict(reply["content"])
 

@@ -337,6 +337,18 @@ async def test_kernels_keep_to_their_limits(tmp_path: Path) -> None:
         await kernel.close()
 
 
+@pytest.mark.asyncio
+@pytest.mark.row("S2-23")
+async def test_code_whose_kernel_is_still_starting_is_stopped(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    try:
+        done = await _interrupted(kernel, asyncio.create_task(kernel.execute("while True: pass")))
+        assert done.error.startswith("KeyboardInterrupt")
+        assert (await kernel.execute("print('on')")).output == "on\n"
+    finally:
+        await kernel.close()
+
+
 async def _interrupted(kernel: Kernel, work: asyncio.Task[Executed]) -> Executed:
     """Press stop until it has stopped."""
     while not work.done():
