@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import NoReturn
@@ -39,7 +40,11 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"threadline_server.cli.{cmd_name}")
+        gc.disable()  # what is imported stays: looking through it again and again took a fifth of a start
+        try:
+            module = importlib.import_module(f"threadline_server.cli.{cmd_name}")
+        finally:
+            gc.enable()
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
