@@ -14,7 +14,9 @@ from tests.raw_device import raw_device, until_equal
 from tests.server_process import MODULE, ServerProcess
 
 WRITERS = 5
-SESSION = "under-load"
+KILLS_A_SESSION = 20
+"""Its document grows all the time, and is read whole by six devices after each kill."""
+
 EARLY_ACKNOWLEDGEMENT = (str(Path(__file__).with_name("early_acknowledgement.py")),)
 
 
@@ -42,21 +44,31 @@ async def kill_under_load(data: Path, kills: int, program: Sequence[str] = MODUL
     chance = random.Random(kills)
     toll = Toll()
     server = ServerProcess(data, program=program)
-    writers = [Writer(SESSION, f"writer-{number}") for number in range(WRITERS)]
+    crews = [_writers_of(f"under-load-{first}") for first in range(0, kills, KILLS_A_SESSION)]
     await server.start()
     try:
-        for _ in range(kills):
+        for kill in range(kills):
+            writers = crews[kill // KILLS_A_SESSION]
             await _load_and_kill(server, writers, chance, toll)
             await server.start()
-            await _count_lost(server, writers, toll)
+            there = await _keys(server, writers[0])
+            toll.lost += _lost(writers, there)
+            toll.in_between += any(writer.unpromised & there for writer in writers)
             if toll.lost:
                 break
             await _converge(server, writers)
+        else:
+            for writers in crews:
+                toll.lost += _lost(writers, await _keys(server, writers[0]))
     finally:
         if server.alive:
             await server.kill()
-    toll.acknowledged = sum(len(writer.promised) for writer in writers)
+    toll.acknowledged = sum(len(writer.promised) for writers in crews for writer in writers)
     return toll
+
+
+def _writers_of(session: str) -> list[Writer]:
+    return [Writer(session, f"writer-{number}") for number in range(WRITERS)]
 
 
 async def _load_and_kill(
@@ -76,11 +88,14 @@ async def _load_and_kill(
         await writer.device.leave()
 
 
-async def _count_lost(server: ServerProcess, writers: Sequence[Writer], toll: Toll) -> None:
-    async with raw_device(server.url, SESSION, "auditor") as auditor:
-        there = set(auditor.state)
-    toll.lost += sum(len(writer.promised - there) for writer in writers)
-    toll.in_between += any(writer.unpromised & there for writer in writers)
+async def _keys(server: ServerProcess, writer: Writer) -> set[str]:
+    """All that is in the session of `writer`."""
+    async with raw_device(server.url, writer.device.session, "auditor") as auditor:
+        return set(auditor.state)
+
+
+def _lost(writers: Sequence[Writer], there: set[str]) -> int:
+    return sum(len(writer.promised - there) for writer in writers)
 
 
 async def _converge(server: ServerProcess, writers: Sequence[Writer]) -> None:
