@@ -162,16 +162,16 @@ class Kernel:
         return done
 
     async def _stop(self, asked: str, done: Executed) -> None:
-        await self._manager.interrupt_kernel()
+        await self.interrupt()
         try:
             async with asyncio.timeout(POLL_S * 20):
-                await self._collect(asked, done, own=True)
+                await self._collect(asked, done)
         except TimeoutError:
             await self.close()
         done.status, done.error = "time_limit", f"Stopped after {self.limits.time_s:g} seconds."
 
-    async def _collect(self, asked: str, done: Executed, *, own: bool) -> None:
-        """Take what the kernel says until it is idle again, or dead."""
+    async def _collect(self, asked: str, done: Executed, *, own: bool = False) -> None:
+        """Take what the kernel says until it is idle again, or dead. What is our own is not to be stopped."""
         while True:
             try:
                 message = await self._client.get_iopub_msg(timeout=POLL_S)
@@ -223,7 +223,7 @@ class Kernel:
         if self._client is None:
             return
         reply = await self._reply(asked)
-        if done.status == "ok" and reply["status"] != "ok":  # an interrupt also ends what would show an error
+        if done.status == "ok" and reply["status"] == "error":  # an interrupt also ends the telling of it
             done.status, done.error = "error", f"{reply['ename']}: {reply['evalue']}"
         told = reply.get("user_expressions", {}).get("variables", {})
         if told.get("status") == "ok":
