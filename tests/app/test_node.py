@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
+import fastapi.routing
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.raw_device import RawDevice, raw_device
 
 import threadline
 from threadline_server.app import RunningServer, create_app, running_server
 from threadline_server.backplane.base import SessionQuery
+from threadline_server.edge.http import reference
 from threadline_server.settings import load
 from threadline_server.startup import CouldNotStart
 
@@ -124,6 +129,43 @@ async def test_the_reference_needs_no_script_and_no_other_host(tmp_path: Path) -
         described = (await client.get("/openapi.json")).json()["paths"]
         assert "/api/v1/sessions" in described
         assert "ErrorEnvelope" in str(described["/api/v1/sessions"]["post"]["responses"]["409"])
+
+
+@pytest.mark.asyncio
+async def test_the_reference_is_written_once_and_not_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written_in: list[threading.Thread] = []
+
+    def write(app: FastAPI) -> Any:
+        written_in.append(threading.current_thread())
+        return write_reference(app)
+
+    write_reference = reference._write
+    monkeypatch.setattr(reference, "_write", write)
+    async with node(tmp_path) as server, http(server) as client:
+        paths = ("/docs", "/openapi.json") * 3
+        answers = await asyncio.gather(*(client.get(path) for path in paths))
+    assert [answer.status_code for answer in answers] == [200] * len(paths)
+    assert len(written_in) == 1
+    assert written_in[0] is not threading.main_thread()
+
+
+@pytest.mark.asyncio
+async def test_no_request_waits_for_routes_to_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastAPI would make them of their functions' signatures when the first one comes."""
+
+    def made(**_: object) -> NoReturn:
+        raise AssertionError("a route was made for a request")
+
+    async with node(tmp_path) as server, http(server) as client:
+        monkeypatch.setattr(fastapi.routing, "get_dependant", made)
+        statuses = [
+            (await client.get(path)).status_code for path in ("/livez", "/api/v1/sessions", "/nowhere")
+        ]
+    assert statuses == [200, 200, 404]
 
 
 @pytest.mark.asyncio

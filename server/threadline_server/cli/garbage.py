@@ -30,7 +30,7 @@ def begin() -> None:
     gc.set_threshold(*YOUNG, _NEVER)
     if _leave_alone not in gc.callbacks:
         gc.callbacks.append(_leave_alone)
-    look_at_all()
+    gc.freeze()
 
 
 def _leave_alone(phase: str, info: dict[str, int]) -> None:

@@ -90,8 +90,7 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
         title="Threadline",
         version=metadata.version("threadline"),
         description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         lifespan=lifespan,
     )
     add_error_handlers(app)
@@ -130,4 +129,14 @@ def build_api(parts: HttpApi, *, lifespan: Lifespan[FastAPI]) -> FastAPI:
         app.include_router(pairing_routes(parts.pairing, identity.kept, parts.audit, life_s=life_s))
     add_reference(app)
     add_web_page(app, parts.web_page)
+    _complete_routes(app)
     return app
+
+
+def _complete_routes(app: FastAPI) -> None:
+    """FastAPI completes the routes of a router when a request first passes it. All of that stopped everything
+    for 100 ms; at the start nobody waits for it.
+    """
+    nobodys = {"type": "http", "method": "GET", "path": "", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(nobodys)

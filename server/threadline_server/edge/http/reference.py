@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from threadline_server.edge.http.web_page import CONTENT_SECURITY_POLICY
 
@@ -26,17 +28,43 @@ th, td { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }
 Json = Mapping[str, Any]
 
 
-def add_reference(app: FastAPI) -> None:
-    """Serve the page at `/docs`, its machine-readable source at `/openapi.json`."""
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    page: bytes
+    description: bytes
 
-    async def page(_: Request) -> HTMLResponse:
-        return HTMLResponse(render(app.openapi()), headers=_HEADERS)
+
+def add_reference(app: FastAPI) -> None:
+    """Serve the page at `/docs`, its machine-readable source at `/openapi.json`.
+
+    They are written in a thread when they are first asked for, and kept: it takes 160 ms.
+    """
+    lock = asyncio.Lock()
+    kept: list[_Reference] = []
+
+    async def reference() -> _Reference:
+        async with lock:
+            if not kept:
+                kept.append(await asyncio.to_thread(_write, app))
+            return kept[0]
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse((await reference()).page, headers=_HEADERS)
+
+    async def description(_: Request) -> Response:
+        return Response((await reference()).description, media_type="application/json")
 
     async def style(_: Request) -> Response:
         return Response(_STYLE, media_type="text/css")
 
     app.add_route("/docs", page, include_in_schema=False)
+    app.add_route("/openapi.json", description, include_in_schema=False)
     app.add_route("/docs.css", style, include_in_schema=False)
+
+
+def _write(app: FastAPI) -> _Reference:
+    description = app.openapi()
+    return _Reference(render(description).encode(), bytes(JSONResponse(description).body))
 
 
 def render(description: Json) -> str:
