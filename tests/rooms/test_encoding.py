@@ -16,6 +16,7 @@ from tests.rooms.devices import Device, assert_converged
 from tests.rooms.forged import section, string, update
 from tests.rooms.houses import TRIP, House, until
 
+from threadline_server.background import NICE
 from threadline_server.rooms import encoding
 from threadline_server.rooms.encoding import EncodingFailed, encode_in_child
 from threadline_server.rooms.options import RoomOptions
@@ -77,21 +78,14 @@ def test_a_child_makes_of_updates_what_this_process_would(count: int) -> None:
 
 
 def test_a_child_lets_everybody_else_have_the_processor() -> None:
-    program = """
-import os
-from threadline_server.rooms.encoding_child import stand_back
-stand_back()
-print(os.nice(0), flush=True)
-input()
-"""
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "10\n"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as child:
+        encoding.stand_back(child.pid)
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == NICE
         assert os.sched_getscheduler(child.pid) == os.SCHED_IDLE
         encoding.bring_forward(child.pid)
         assert os.sched_getscheduler(child.pid) == os.SCHED_OTHER
         child.communicate("\n")
+    encoding.stand_back(child.pid)
     encoding.bring_forward(child.pid)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from threadline.errors import ThreadlineError
+from threadline_server.background import run_in_background
 from threadline_server.backplane.base import Position
 from threadline_server.rooms import encoding
 from threadline_server.rooms.interlude import Lull, Standstill
@@ -109,14 +110,14 @@ class _LargeBase:
                 updates = self._updates or await self._load()
                 if updates is None:
                     return
-                encoded, cuts = await asyncio.to_thread(encoding.encode_in_child, updates)
+                encoded, cuts = await run_in_background(encoding.encode_in_child, updates)
         finally:
             self._replica.take_encoding(encoded, host.options.recent_bytes)
             self._updates = None
         assert encoded is not None
         if room.log.replica is self._replica:
             room.log.base_bytes = len(encoded)
-        index = await asyncio.to_thread(index_for, encoded, self._highest, dumped, cuts)
+        index = await run_in_background(index_for, encoded, self._highest, dumped, cuts)
         await _store(room, encoded, index, self._through)
 
     async def _load(self) -> Sequence[bytes] | None:

@@ -4,7 +4,9 @@ The document library holds the interpreter while it encodes, 10 ms for a megabyt
 on the node would wait. A child reads the same updates and gives back one. They pass through memory without a
 name (memfd_create(2)), written and read in a thread that lets the loop go on meanwhile; it is on no disk.
 
-`encoding_child` is that process.
+`encoding_child` is that process. It has the processor only while the node leaves it unused (SCHED_IDLE,
+sched(7)), from its first moment: that Python starts and imports takes longer than most encodings. Where that
+is too little for long, the node gives it a tenth of what it has itself.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from contextlib import contextmanager, suppress
 
 from threadline.errors import StoreError
 from threadline.protocol.varint import encode_uint
+from threadline_server.background import NICE
 from threadline_server.rooms.cuts import find_cuts
 from threadline_server.rooms.replica import replica_of
 
@@ -78,6 +81,7 @@ def _run_child(given: int, made: int) -> None:
     except OSError as error:
         raise EncodingFailed(f"No process could be started to encode a document: {error}") from error
     with child:
+        stand_back(child.pid)
         try:
             said = _wait(child)
         finally:
@@ -99,10 +103,18 @@ def _wait(child: subprocess.Popen[bytes]) -> bytes:
         raise EncodingFailed(f"Encoding a document took over {_TIMEOUT_S:g} s.") from None
 
 
+def stand_back(pid: int) -> None:
+    """Let everybody else have the processor first. The nice value counts from `bring_forward` on."""
+    with suppress(OSError):  # it has just ended, or this system does not let us
+        os.setpriority(os.PRIO_PROCESS, pid, NICE)
+        if hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+
+
 def bring_forward(pid: int) -> None:
-    """End what `encoding_child.stand_back` did, but for its nice value."""
+    """End what `stand_back` did, but for its nice value."""
     if hasattr(os, "SCHED_OTHER"):
-        with suppress(OSError):  # it has just ended, or this system does not let it
+        with suppress(OSError):
             os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
 
 

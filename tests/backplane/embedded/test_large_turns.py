@@ -134,7 +134,7 @@ async def test_what_a_crash_left_is_deleted_and_its_number_not_given_twice(tmp_p
     await store.close()
     with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as connection:
         large_turns.begin(connection, 2)
-        large_turns.put_part(connection, 2, 0, b"of a turn that got no place")
+        large_turns.put_part(connection, 2, 0, memoryview(b"of a turn that got no place"))
     store = EmbeddedBackplane(tmp_path)
     await store.open()
     assert parts(store) == (4, 0)
@@ -152,7 +152,7 @@ async def test_a_part_that_cannot_be_written_is_written_later(
     writer, other = await a_document(store), await a_document(store, "other")
     put_part, failed = large_turns.put_part, list[int]()
 
-    def fail(connection: sqlite3.Connection, number: int, place: int, data: bytes) -> None:
+    def fail(connection: sqlite3.Connection, number: int, place: int, data: memoryview) -> None:
         if place == 2 and len(failed) < 2:
             failed.append(place)
             raise sqlite3.OperationalError("database or disk is full")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -17,12 +13,12 @@ import anyio
 import anyio.to_thread
 
 from threadline.errors import StoreError
+from threadline_server.background import background_thread
 from threadline_server.backplane.base import Damaged
 from threadline_server.backplane.embedded.schema import WRITER_CACHE_KIB, connect
 from threadline_server.backplane.embedded.turnstile import Turnstile
 
 READERS = 3
-_NICE = 10
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -37,7 +33,7 @@ class Connections:
         self._writer = connect(path, WRITER_CACHE_KIB)
         self._reading = anyio.CapacityLimiter(READERS)
         self._writing = anyio.CapacityLimiter(1)
-        self._aside = ThreadPoolExecutor(1, "threadline-mover", initializer=_step_back)
+        self._aside = background_thread("threadline-aside")
 
     async def read(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         """`work` on a connection of its own, in a thread."""
@@ -49,11 +45,18 @@ class Connections:
         """
         return await anyio.to_thread.run_sync(self._write, work, *args, limiter=self._writing)
 
+    async def read_aside(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
+        """As `read`, in the background: for what nobody waits for."""
+        async with self._reading:
+            return await self._run_aside(partial(self._read, work, *args))
+
     async def write_aside(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
-        """As `write`, in a thread that lets the loop have the processor: for what nobody waits for."""
+        """As `write`, in the background: for what nobody waits for."""
         async with self._writing:
-            call = partial(self._write, work, *args)
-            return await asyncio.get_running_loop().run_in_executor(self._aside, call)
+            return await self._run_aside(partial(self._write, work, *args))
+
+    async def _run_aside(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._aside, call)
 
     def _read(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         connection = self._readers.pop()
@@ -84,12 +87,6 @@ class Connections:
         for connection in (*self._readers, self._writer):
             connection.close()
         self._readers.clear()
-
-
-def _step_back() -> None:
-    """Linux takes a number of a thread where others take a process."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

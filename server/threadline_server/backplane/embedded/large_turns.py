@@ -56,9 +56,10 @@ def hash_of(turn: bytes) -> int:
     return int.from_bytes(sha256(turn).digest()[:8], "big")
 
 
-def parts_of(turn: bytes) -> Iterator[bytes]:
+def parts_of(turn: bytes) -> Iterator[memoryview]:
+    whole = memoryview(turn)
     for start in range(0, len(turn), PART_BYTES):
-        yield turn[start : start + PART_BYTES]
+        yield whole[start : start + PART_BYTES]
 
 
 def next_number(connection: sqlite3.Connection) -> int:
@@ -73,7 +74,7 @@ def begin(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("INSERT OR REPLACE INTO putting VALUES (?)", (number,))
 
 
-def put_part(connection: sqlite3.Connection, number: int, place: int, data: bytes) -> None:
+def put_part(connection: sqlite3.Connection, number: int, place: int, data: memoryview) -> None:
     """The part at `place`, from 0. Idempotent."""
     row = number << _PART_BITS | place
     connection.execute("INSERT OR REPLACE INTO large_turns VALUES (?, ?)", (row, data))

@@ -248,12 +248,13 @@ def _reached(connection: sqlite3.Connection, document: int) -> int:
     return int(row[0]) if row else 0
 
 
-def parts_of(data: bytes) -> list[list[bytes]]:
-    """`data` in rows, and the rows that may be written at once."""
+def parts_of(data: bytes) -> list[list[memoryview]]:
+    """`data` in rows, and the rows that may be written at once; nothing is copied, it may be megabytes."""
+    whole = memoryview(data)
     if len(data) <= SMALL_BYTES:
-        small = [data[at : at + SMALL_PART_BYTES] for at in range(0, len(data), SMALL_PART_BYTES)]
+        small = [whole[at : at + SMALL_PART_BYTES] for at in range(0, len(data), SMALL_PART_BYTES)]
         return [small] if small else []
-    return [[data[at : at + PART_BYTES]] for at in range(0, len(data), PART_BYTES)]
+    return [[whole[at : at + PART_BYTES]] for at in range(0, len(data), PART_BYTES)]
 
 
 def write_parts(
@@ -262,7 +263,7 @@ def write_parts(
     generation: int,
     kind: Kind,
     first: int,
-    parts: Sequence[bytes],
+    parts: Sequence[memoryview],
 ) -> None:
     rows = [(document, generation, kind, first + number, part) for number, part in enumerate(parts)]
     with transaction(connection):
