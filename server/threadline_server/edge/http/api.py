@@ -137,6 +137,6 @@ def _complete_routes(app: FastAPI) -> None:
     """FastAPI completes the routes of a router when a request first passes it. All of that stopped everything
     for 100 ms; at the start nobody waits for it.
     """
-    nobodys = {"type": "http", "method": "GET", "path": "", "root_path": "", "headers": []}
+    scope = {"type": "http", "method": "GET", "path": "", "root_path": "", "headers": []}
     for route in app.routes:
-        route.matches(nobodys)
+        route.matches(scope)

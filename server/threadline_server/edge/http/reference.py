@@ -29,30 +29,35 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Reference:
+class _Written:
     page: bytes
     description: bytes
 
 
+class _Reference:
+    """Written in a thread when it is first asked for, and kept: it takes 160 ms."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._writing = asyncio.Lock()
+        self._written: _Written | None = None
+
+    async def written(self) -> _Written:
+        async with self._writing:
+            if self._written is None:
+                self._written = await asyncio.to_thread(_write, self._app)
+            return self._written
+
+
 def add_reference(app: FastAPI) -> None:
-    """Serve the page at `/docs`, its machine-readable source at `/openapi.json`.
-
-    They are written in a thread when they are first asked for, and kept: it takes 160 ms.
-    """
-    lock = asyncio.Lock()
-    kept: list[_Reference] = []
-
-    async def reference() -> _Reference:
-        async with lock:
-            if not kept:
-                kept.append(await asyncio.to_thread(_write, app))
-            return kept[0]
+    """Serve the page at `/docs`, its machine-readable source at `/openapi.json`."""
+    reference = _Reference(app)
 
     async def page(_: Request) -> Response:
-        return HTMLResponse((await reference()).page, headers=_HEADERS)
+        return HTMLResponse((await reference.written()).page, headers=_HEADERS)
 
     async def description(_: Request) -> Response:
-        return Response((await reference()).description, media_type="application/json")
+        return Response((await reference.written()).description, media_type="application/json")
 
     async def style(_: Request) -> Response:
         return Response(_STYLE, media_type="text/css")
@@ -62,9 +67,9 @@ def add_reference(app: FastAPI) -> None:
     app.add_route("/docs.css", style, include_in_schema=False)
 
 
-def _write(app: FastAPI) -> _Reference:
+def _write(app: FastAPI) -> _Written:
     description = app.openapi()
-    return _Reference(render(description).encode(), bytes(JSONResponse(description).body))
+    return _Written(render(description).encode(), bytes(JSONResponse(description).body))
 
 
 def render(description: Json) -> str:
