@@ -1,4 +1,4 @@
-"""What nobody waits for lets the others have the processor."""
+"""What may take its time lets the others have the processor."""
 
 from __future__ import annotations
 

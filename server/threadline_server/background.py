@@ -1,4 +1,4 @@
-"""Work that nobody waits for, in threads that let everybody else have the processor first."""
+"""Work that may take its time, in threads that let everybody else have the processor first."""
 
 from __future__ import annotations
 

@@ -30,18 +30,18 @@ async def compact(
 
     Raises WrongLineage, SessionNotFound, SessionDeleted, StoreError.
     """
-    new = await connections.read_aside(_plan, document, lineage, parts, through)
+    new = await connections.read_in_background(_plan, document, lineage, parts, through)
     if new is None:
         return
     for kind, data in zip(log.Kind, parts, strict=True):
         for number, parts_at_once in enumerate(log.parts_of(data)):
-            await connections.write_aside(
+            await connections.write_in_background(
                 log.write_parts, new.id, new.generation, kind, number, parts_at_once
             )
-    await connections.write_aside(log.set_base, document, lineage, new)
-    while await connections.write_aside(log.delete_some_turns, new.id, through):
+    await connections.write_in_background(log.set_base, document, lineage, new)
+    while await connections.write_in_background(log.delete_some_turns, new.id, through):
         pass
-    while await connections.write_aside(log.delete_some_parts, new.id, new.generation):
+    while await connections.write_in_background(log.delete_some_parts, new.id, new.generation):
         pass
 
 

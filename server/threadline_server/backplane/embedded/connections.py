@@ -33,7 +33,7 @@ class Connections:
         self._writer = connect(path, WRITER_CACHE_KIB)
         self._reading = anyio.CapacityLimiter(READERS)
         self._writing = anyio.CapacityLimiter(1)
-        self._aside = background_thread("threadline-aside")
+        self._background = background_thread("threadline-store")
 
     async def read(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         """`work` on a connection of its own, in a thread."""
@@ -45,18 +45,18 @@ class Connections:
         """
         return await anyio.to_thread.run_sync(self._write, work, *args, limiter=self._writing)
 
-    async def read_aside(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
-        """As `read`, in the background: for what nobody waits for."""
+    async def read_in_background(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
+        """As `read`, for what may take its time."""
         async with self._reading:
-            return await self._run_aside(partial(self._read, work, *args))
+            return await self._run_in_background(partial(self._read, work, *args))
 
-    async def write_aside(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
-        """As `write`, in the background: for what nobody waits for."""
+    async def write_in_background(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
+        """As `write`, for what may take its time."""
         async with self._writing:
-            return await self._run_aside(partial(self._write, work, *args))
+            return await self._run_in_background(partial(self._write, work, *args))
 
-    async def _run_aside(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._aside, call)
+    async def _run_in_background(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._background, call)
 
     def _read(self, work: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         connection = self._readers.pop()
@@ -83,7 +83,7 @@ class Connections:
 
     def close(self) -> None:
         """Blocking. The last connection that closes moves the WAL into the database file."""
-        self._aside.shutdown()
+        self._background.shutdown()
         for connection in (*self._readers, self._writer):
             connection.close()
         self._readers.clear()

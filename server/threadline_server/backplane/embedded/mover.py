@@ -205,7 +205,7 @@ class Mover:
             if journal.spare is not None and (journal.size >= ROLL_BYTES or journal.to_wipe):
                 await _clear(journal.spare)
                 self._leaving = journal.roll()
-            await self._move(self._connections.write_aside)
+            await self._move(self._connections.write_in_background)
             if self._leaving is not None:
                 await self._leave(self._leaving)
         except OSError as error:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import anyio.to_thread
-
 from threadline.errors import StoreError
+from threadline_server.background import run_in_background
 from threadline_server.backplane.base import Append
 from threadline_server.backplane.embedded import large_turns
 from threadline_server.backplane.embedded.connections import Connections
@@ -23,7 +22,7 @@ class Putting:
 
     async def number(self, append: Append) -> tuple[PutDown, bytes]:
         """What the turn will be once `write` has written it, and its bytes."""
-        turn, turn_hash = await anyio.to_thread.run_sync(_encode, append)
+        turn, turn_hash = await run_in_background(_encode, append)
         number, self._next_number = self._next_number, self._next_number + 1
         return PutDown(number, len(turn), turn_hash), turn
 
@@ -31,7 +30,7 @@ class Putting:
         """All parts of it, those that are there already too. Raises StoreError."""
         await self._connections.write(large_turns.begin, down.number)
         for place, data in enumerate(large_turns.parts_of(turn)):
-            await self._connections.write(large_turns.put_part, down.number, place, data)
+            await self._connections.write_in_background(large_turns.put_part, down.number, place, data)
 
     async def drop(self, number: int) -> None:
         """What cannot be deleted now is at the next start."""
