@@ -14,9 +14,10 @@ from tests.rooms.houses import TRIP, House, until
 from threadline.actors import Actor, Role
 from threadline.ids import SessionId
 from threadline.protocol import close_codes
-from threadline_server.rooms.integration import MANY_UPDATES, Integration
+from threadline_server.rooms.integration import Integration
 from threadline_server.rooms.loading import load
 from threadline_server.rooms.long_hearing import LongHearing
+from threadline_server.rooms.replica import MOST_AT_ONCE
 from threadline_server.rooms.room import Room
 from threadline_server.rooms.turns import FOR_EVER, Turns
 from threadline_server.rooms.update_writer import PIECE_STRUCTS
@@ -277,8 +278,8 @@ async def test_turns_behind_a_large_one_are_applied_in_order(house: House) -> No
     await until(lambda: here.log.integration is not None)
     eve.say("behind it")
     bob.say("from there")
-    await until(lambda: eve.unsaved == bob.unsaved == 0 and not here.log.applying)
-    assert level(here)
+    await until(lambda: eve.unsaved == bob.unsaved == 0 and level(here) and level(there))
+    assert here.log.settled and there.log.settled
     assert_converged(eve, bob)
 
 
@@ -287,7 +288,7 @@ async def test_a_turn_of_many_small_updates_is_integrated_in_parts_on_every_node
     eve, bob = Device("eve").join(here), Device("bob").join(there)
     await until(lambda: eve.unsaved == bob.unsaved == 0)
     in_parts: list[Room] = []
-    many = 3 * MANY_UPDATES + 1
+    many = 3 * MOST_AT_ONCE + 1
     house.rooms.host.turns.at_once_ns = FOR_EVER
     for clock in range(many):
         write(eve, update(section(HERS, clock, value("v", parent="state", key=f"/{clock}"))))

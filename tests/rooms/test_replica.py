@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count as counted
 from typing import Any
 
 import pytest
 from pycrdt import Doc, Text
 
 from threadline.protocol.sync import EMPTY_UPDATE
-from threadline_server.rooms.replica import Replica, ReplicaBroken
+from threadline_server.rooms import replica as replicas
+from threadline_server.rooms.replica import MOST_AT_ONCE, Replica, ReplicaBroken
 from threadline_server.rooms.seat import NO_MARK
 
 NOTHING = b"\x00"
@@ -204,6 +206,20 @@ def test_what_is_put_off_comes_before_what_is_integrated_at_once() -> None:
     replica.integrate_some(updates[1:2])
     replica.put_off(updates[2:])
     assert read(replica) == "cba"
+
+
+def test_of_updates_that_take_long_fewer_are_integrated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By half at a time, and at once again when they do not."""
+    replica = Replica()
+    updates = typed("abcdefgh")
+    reached: list[int] = []
+    for each_ns in (1_000_000, 1_000_000, 200_000, 10):
+        clock = counted(0, each_ns)
+        monkeypatch.setattr(replicas, "perf_counter_ns", clock.__next__)
+        replica.integrate([updates.pop(0)])
+        reached.append(replica.at_once)
+    assert reached == [MOST_AT_ONCE // 2, MOST_AT_ONCE // 4, 2, MOST_AT_ONCE]
+    assert read(replica) == "dcba"
 
 
 def test_who_was_level_gets_what_was_put_off_since() -> None:

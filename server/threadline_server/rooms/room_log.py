@@ -5,7 +5,7 @@ The gate is ahead of the replica by what the log has not taken; the replica is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Final, TypeAlias
 
@@ -28,12 +28,13 @@ from threadline_server.rooms.contributor import Contributor
 from threadline_server.rooms.draft import Outgoing
 from threadline_server.rooms.hearing import Hearing, Reserved
 from threadline_server.rooms.host import Host
-from threadline_server.rooms.integration import MANY_UPDATES, Integration
+from threadline_server.rooms.integration import Integration
 from threadline_server.rooms.loading import Loaded
 from threadline_server.rooms.replica import size_of
 from threadline_server.rooms.stamper import Stamper
 from threadline_server.rooms.tail import Tail
 from threadline_server.rooms.turns import FOR_EVER
+from threadline_server.rooms.update_writer import Parts
 from threadline_server.rooms.verdict import Verdict
 
 _BYTES_OF_A_TURN: Final = 512
@@ -310,9 +311,9 @@ class RoomLog:
         """`sound` says that the gate of this node has judged it, or called it so (`Gate.follow`)."""
         turn = logged.turn
         self.new = False
-        parts = self.tail.next_to_apply().draft.parts if turn.epoch == self.epoch else None
-        if parts is not None or len(turn.entries) > MANY_UPDATES:
-            self.integration = Integration(self, logged, parts or {})
+        parts = self._parts_of(turn)
+        if parts is not None or len(turn.entries) > self.replica.at_once:
+            self.integration = Integration(self, logged, parts)
             self.integration.take_turn(perf_counter_ns() + self.host.turns.at_once_ns)
             return
         updates = [entry.update for entry in turn.entries]
@@ -321,6 +322,10 @@ class RoomLog:
         else:  # what breaks the library is not for the members
             self.replica.integrate(updates, self.host.options.recent_bytes)
         self._applied(turn, updates)
+
+    def _parts_of(self, turn: Turn) -> Mapping[int, Parts] | None:
+        """Of the entries of `turn`, which is next, those that are large."""
+        return self.tail.next_to_apply().draft.parts if turn.epoch == self.epoch else None
 
     def settle(self) -> None:
         """Let the replica integrate what it has put off."""
@@ -337,13 +342,15 @@ class RoomLog:
     def integrated(self) -> None:
         """The replica has all of the turn in `integration`."""
         assert self.integration is not None
-        turn = self.integration.turn.turn
-        self.integration = None
+        integration, self.integration = self.integration, None
+        turn = integration.turn.turn
         updates = [entry.update for entry in turn.entries]
         self.replica.note(updates, self.host.options.recent_bytes)
         self._applied(turn, updates)
-        while self._due and self.integration is None:
-            self._apply(self._due.pop(0), sound=False)
+        if self._due and self.integration is None:
+            logged = self._due.pop(0)
+            integration.begin(logged, self._parts_of(logged.turn))
+            self.integration = integration
 
     def _applied(self, turn: Turn, updates: Sequence[bytes]) -> None:
         """The replica has this turn: those who are here get it."""
